@@ -1,0 +1,150 @@
+"""Rows that make sense together become canonical tables; the others are quarantined under a reason."""
+
+from salesanalysis.crm.mapping import Mapping
+from salesanalysis.crm.read import LINE
+from salesanalysis.crm.store import Session
+from salesanalysis.crm.tables import TABLES, on
+
+WON, LOST, REMOVED = 30001, 30002, 30003  # stage numbers of the end states, after every stage
+END_STATES = {WON: "won", LOST: "lost", REMOVED: "removed"}
+_NO_DEAL = "t.deal_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.deal_id = t.deal_id)"
+_CHECKS: dict[str, list[tuple[str, str, str]]] = {  # test, reason, column to show
+    "deals": [
+        ("t.status IN ('won', 'lost') AND t.closed_at IS NULL", "closed_without_date", "closed_at"),
+        ("t.closed_on < t.created_on", "closed_before_created", "closed_at"),
+    ],
+    "people": [("t.valid_to < t.valid_from", "ends_before_it_begins", "valid_to")],
+    "quotas": [("t.period_end < t.period_start", "ends_before_it_begins", "period_end")],
+    "owner_history": [("t.valid_to < t.valid_from", "ends_before_it_begins", "valid_to")],
+}
+
+
+def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
+    """
+    Make the canonical table `name` from the good rows of ``typed``.
+
+    Rows that contradict themselves or name a deal or stage that was not accepted go to ``rejected``. ``deals``
+    gets ``deal_key``, its place by creation; tables about deals carry that key as well.
+    """
+    if name == "deals" and rules.deals_from_events:
+        _complete_deals_from_events(session, file)
+    checks = list(_CHECKS.get(name, []))
+    columns = [column.name for column in TABLES[name]]
+    if name != "deals" and "deal_id" in columns:
+        checks.append((_NO_DEAL, "unknown_deal", "deal_id"))
+    if name == "stage_events":
+        _accept_events(session, file)
+        return
+    _quarantine(session, name, file, checks)
+    session.run(f"CREATE TABLE {name} AS {_selected(name)}")
+
+
+def _selected(name: str) -> str:
+    columns = []
+    for column in TABLES[name]:
+        columns.append(f"t.{column.name}")
+        if column.kind == "ts" and column.name.endswith("_at"):
+            columns.append(f"t.{on(column.name)}")
+    good = "FROM typed t WHERE t._problem IS NULL"
+    if name == "stages":
+        return _numbered_stages()
+    if name == "deals":
+        listed = ", ".join(columns).replace("t.pipeline", "coalesce(t.pipeline, '') AS pipeline")
+        return f"SELECT row_number() OVER (ORDER BY t.created_at, t.deal_id) AS deal_key, {listed} {good}"
+    if "t.deal_id" in columns:
+        return (
+            f"SELECT d.deal_key, {', '.join(columns)} FROM typed t LEFT JOIN deals d ON d.deal_id = t.deal_id "
+            f"WHERE t._problem IS NULL ORDER BY t.{LINE}"
+        )
+    return f"SELECT {', '.join(columns)} {good} ORDER BY t.{LINE}"
+
+
+def _numbered_stages() -> str:
+    """Stages with their number over all pipelines; their order becomes 1, 2, …, then won, then lost."""
+    return """
+    SELECT CAST(row_number() OVER (ORDER BY is_end, pipeline, given, stage) AS INTEGER) AS stage_no,
+           pipeline, stage,
+           CAST(row_number() OVER (PARTITION BY pipeline ORDER BY is_lost, is_won, given, stage) AS INTEGER)
+             AS stage_order,
+           is_won, is_lost, probability, sla_days, goal, required_actions
+    FROM (SELECT coalesce(t.pipeline, '') AS pipeline, t.stage, t.stage_order AS given,
+                 coalesce(t.is_won, false) AS is_won, coalesce(t.is_lost, false) AS is_lost,
+                 coalesce(t.is_won, false) OR coalesce(t.is_lost, false) AS is_end,
+                 t.probability, t.sla_days, t.goal, t.required_actions
+          FROM typed t WHERE t._problem IS NULL)
+    """
+
+
+def _accept_events(session: Session, file: str) -> None:
+    """Stage events carry keys instead of texts: ``deal_key`` and ``stage_no`` (of an end state: its number)."""
+    columns = []
+    for column in TABLES["stage_events"]:
+        if column.name not in ("deal_id", "pipeline", "stage"):
+            columns.append(f"t.{column.name}")
+            columns += [f"t.{on(column.name)}"] if column.kind == "ts" else []
+    session.run(
+        f"""
+        CREATE TABLE stage_events AS
+        SELECT d.deal_key,
+               CAST(CASE WHEN s.is_won THEN {WON} WHEN s.is_lost THEN {LOST} ELSE s.stage_no END AS INTEGER)
+                 AS stage_no,
+               {", ".join(columns)}, t.{LINE} AS line
+        FROM typed t JOIN deals d ON d.deal_id = t.deal_id
+        JOIN stages s ON s.stage = t.stage AND s.pipeline = coalesce(t.pipeline, d.pipeline)
+        WHERE t._problem IS NULL
+        """
+    )
+    n_good = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
+    if n_good == session.one("SELECT count(*) FROM stage_events"):
+        return
+    _quarantine(session, "stage_events", file, [(_NO_DEAL, "unknown_deal", "deal_id")])
+    unplaced = f"t.{LINE} NOT IN (SELECT line FROM stage_events)"
+    _quarantine(session, "stage_events", file, [(unplaced, "unknown_stage", "stage")])
+
+
+def _quarantine(session: Session, name: str, file: str, checks: list[tuple[str, str, str]]) -> None:
+    for test, reason, column in checks:
+        session.run(
+            f"CREATE TEMP TABLE aside AS SELECT t.{LINE}, CAST(t.{column} AS VARCHAR) AS value FROM typed t "
+            f"WHERE t._problem IS NULL AND ({test})"
+        )
+        if session.one("SELECT count(*) FROM aside"):
+            session.run(
+                f"INSERT INTO rejected SELECT 'quarantined', ?, ?, {LINE}, ?, value, ? FROM aside",
+                (name, file, column, reason),
+            )
+            session.run(f"UPDATE typed SET _problem = -2 WHERE {LINE} IN (SELECT {LINE} FROM aside)")
+        session.run("DROP TABLE aside")
+
+
+def _complete_deals_from_events(session: Session, file: str) -> None:
+    """One deal per id: created with its first event, in the state of its last one."""
+    n_rows = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
+    session.run(
+        f"CREATE TEMP TABLE merged AS SELECT * FROM typed t WHERE _problem IS NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY deal_id ORDER BY {LINE}) = 1"
+    )
+    session.run("DELETE FROM typed WHERE _problem IS NULL")
+    session.run("INSERT INTO typed SELECT * FROM merged")
+    session.run("DROP TABLE merged")
+    n_deals = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
+    session.run(
+        "INSERT INTO findings VALUES ('merged_rows', 'deals', ?, ?)", (n_rows - n_deals, f"{n_deals} deals in {file}")
+    )
+    last = "arg_max({}, (entered_at, coalesce(seq, 0), " + LINE + "))"
+    session.run(
+        f"""
+        UPDATE typed SET created_at = e.first_at, created_on = e.first_on, stage = e.stage,
+               status = CASE WHEN s.is_won THEN 'won' WHEN s.is_lost THEN 'lost' ELSE 'open' END,
+               closed_at = CASE WHEN s.is_won OR s.is_lost THEN e.last_at END,
+               closed_on = CASE WHEN s.is_won OR s.is_lost THEN e.last_on END
+        FROM (SELECT deal_id, min(entered_at) AS first_at, min(entered_on) AS first_on,
+                     max(entered_at) AS last_at, max(entered_on) AS last_on, {last.format("stage")} AS stage
+              FROM typed_events WHERE _problem IS NULL GROUP BY deal_id) e
+        LEFT JOIN stages s ON s.stage = e.stage
+        WHERE typed.deal_id = e.deal_id AND typed._problem IS NULL
+        """
+    )
+    session.run(
+        "UPDATE typed SET status = 'open' WHERE _problem IS NULL AND status IS NULL"
+    )

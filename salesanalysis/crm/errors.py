@@ -1,0 +1,9 @@
+"""The two ways an input is refused; the command line gives each its exit code."""
+
+
+class MappingError(ValueError):
+    """The mapping file itself is wrong: a key, a name or a value it may not hold."""
+
+
+class InputRefused(ValueError):
+    """A file or store cannot be read as what it was declared to be."""

@@ -1,0 +1,167 @@
+"""What the load noticed beyond rows set aside: each kind once per subject, with a count."""
+
+import difflib
+
+from salesanalysis.crm.accept import WON
+from salesanalysis.crm.convert import clean
+from salesanalysis.crm.mapping import Mapping
+from salesanalysis.crm.store import Session, literal, quoted
+from salesanalysis.crm.tables import TABLES
+
+
+def record(session: Session, rules: Mapping, files: dict[str, dict]) -> None:
+    """Write the ``findings`` of the load: kind (slug), subject, number of rows, detail."""
+    for name, table in rules.tables.items():
+        if table.file:
+            _unused_columns(session, table, files[table.file])
+        _unknown_values(session, name, table, files)
+        _empty_values(session, name, table)
+    for file, about in files.items():
+        if rules.encoding is None and about["encoding"] != "parquet":
+            _add(session, "guessed_encoding", file, about["n_in"], about["encoding"])
+    _deal_findings(session)
+    if "stage_events" in rules.tables:
+        _history_findings(session)
+    if "people" in rules.tables:
+        _people_findings(session)
+    if "credits" in rules.tables:
+        _credit_findings(session)
+
+
+def _add(session: Session, kind: str, subject: str, n_rows: int, detail: str | None = None) -> None:
+    if n_rows:
+        session.run("INSERT INTO findings VALUES (?, ?, ?, ?)", (kind, subject, n_rows, detail))
+
+
+def _unused_columns(session: Session, table, about: dict) -> None:
+    used = {column.column for column in table.columns.values()} | set(table.ignore)
+    unused = [name for name in about["columns"] if name not in used]
+    if unused:
+        _add(session, "unused_columns", table.file, len(unused), ", ".join(unused))
+
+
+def _unknown_values(session: Session, name: str, table, files: dict[str, dict]) -> None:
+    """Values that a reference list does not hold, with the nearest one that it does."""
+    for column, spec in table.columns.items():
+        if not spec.known_from:
+            continue
+        text = clean(quoted(spec.known_from["column"]))
+        listed = [
+            row[0]
+            for row in session.rows(
+                f"SELECT DISTINCT {text} FROM {files[spec.known_from['file']]['relation']} ORDER BY 1"
+            )
+            if row[0]
+        ]
+        counts = session.rows(
+            f"SELECT {column}, count(*) FROM {name} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
+        )
+        for value, count in counts:
+            if value not in listed:
+                near = difflib.get_close_matches(value, listed, n=1)
+                detail = f"not in {spec.known_from['file']}" + (f"; nearest: {near[0]}" if near else "")
+                _add(session, "unknown_value", f"{column} “{value}”", count, detail)
+
+
+def _empty_values(session: Session, name: str, table) -> None:
+    """Empty cells of mapped columns of deals: they fall out of views by that column."""
+    if name != "deals":
+        return
+    watched = [c.name for c in TABLES["deals"] if c.name in table.columns and c.name in
+               ("created_at", "owner", "amount", "account_id", "source", "segment", "product", "region")]
+    for column in watched:
+        _add(
+            session,
+            "empty_values",
+            f"deals.{column}",
+            session.one(f"SELECT count(*) FROM deals WHERE {column} IS NULL"),
+            table.columns[column].optional,
+        )
+
+
+def _deal_findings(session: Session) -> None:
+    _add(session, "removed_deals", "deals", session.one("SELECT count(*) FROM deals WHERE status = 'removed'"))
+    _add(
+        session,
+        "zero_span",
+        "deals",
+        session.one("SELECT count(*) FROM deals WHERE status IN ('won', 'lost') AND closed_on = created_on"),
+    )
+
+
+def _history_findings(session: Session) -> None:
+    _add(
+        session,
+        "no_history",
+        "deals",
+        session.one("SELECT count(*) FROM deals WHERE deal_key NOT IN (SELECT deal_key FROM stage_events)"),
+    )
+    _add(
+        session,
+        "created_closed",
+        "deals",
+        session.one(
+            "SELECT count(*) FROM (SELECT deal_key, min(stage_no) AS first FROM stage_events GROUP BY 1) "
+            f"WHERE first >= {WON}"
+        ),
+    )
+    _add(
+        session,
+        "tied_events",
+        "stage_events",
+        session.one(
+            "SELECT count(*) FROM (SELECT deal_key, entered_at FROM stage_events "
+            "GROUP BY 1, 2 HAVING count(DISTINCT stage_no) > 1)"
+        ),
+    )
+    _add(
+        session,
+        "reopened",
+        "deals",
+        session.one("SELECT count(DISTINCT deal_key) FROM stays WHERE inflow = 'reopened'"),
+    )
+    _add(
+        session,
+        "before_creation",
+        "stage_events",
+        session.one(
+            "SELECT count(*) FROM stage_events e JOIN deals d ON d.deal_key = e.deal_key "
+            "WHERE e.entered_on < d.created_on"
+        ),
+    )
+    disagreeing = f"""
+        SELECT count(*) FROM deals d JOIN (
+          SELECT deal_key, arg_max(stage_no, (entered_at, coalesce(seq, 0), stage_no)) AS last
+          FROM stage_events GROUP BY deal_key) e ON e.deal_key = d.deal_key
+        LEFT JOIN stages s ON s.stage_no = e.last
+        WHERE d.status <> 'removed' AND CASE WHEN e.last >= {WON}
+          THEN d.status <> CASE e.last WHEN {WON} THEN 'won' ELSE 'lost' END
+          ELSE d.status <> 'open' OR d.stage <> s.stage END
+    """
+    _add(session, "stage_disagrees", "deals", session.one(disagreeing))
+
+
+def _people_findings(session: Session) -> None:
+    rows = session.rows(
+        "SELECT owner, count(*) FROM deals WHERE owner IS NOT NULL "
+        "AND owner NOT IN (SELECT person_id FROM people) GROUP BY 1 ORDER BY 1"
+    )
+    for owner, count in rows:
+        _add(session, "unknown_owner", f"owner “{owner}”", count)
+    idle = session.rows(
+        "SELECT DISTINCT name FROM people WHERE person_id NOT IN "
+        "(SELECT owner FROM deals WHERE owner IS NOT NULL) ORDER BY 1"
+    )
+    _add(session, "people_without_deals", "people", len(idle), ", ".join(row[0] for row in idle[:10]))
+
+
+def _credit_findings(session: Session) -> None:
+    _add(
+        session,
+        "credits_not_whole",
+        "credits",
+        session.one(
+            f"SELECT count(*) FROM (SELECT deal_key FROM credits WHERE type = {literal('revenue')} "
+            "GROUP BY 1 HAVING abs(sum(share) - 1) > 0.0001)"
+        ),
+    )

@@ -1,0 +1,490 @@
+"""
+The sample company's world: what happened to every deal in 24 months, and the truth behind it.
+
+Each deal is won or lost by a draw from its own win probability; independently of that draw's probability, the
+time to the outcome is gamma distributed with shape 2. Time runs in days from the start ("raw") and is squeezed
+into working hours at the end by `working_time`, which keeps the order of events and, on average, their distance.
+Nothing here depends on a date of observation: an export as of a day is a cut through this one log.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+
+from salesanalysis.crm.sample_staff import (
+    END,
+    START,
+    Roster,
+    Staff,
+    quotas,
+    rosters,
+    staff,
+    teammates,
+)
+
+STAGES = ("初步接触", "需求确认", "方案演示", "报价", "合同谈判", "赢单", "丢单")
+WON, LOST = 5, 6
+SOURCES = ("官网", "展会", "电话开发", "转介绍", "Partner", "老客户")
+SEGMENTS = ("大客户", "中型", "小微")
+PRODUCTS = (
+    "云端CRM 标准版",
+    "云端CRM 专业版",
+    "数据分析平台",
+    "客服中心",
+    "Insight Mobile",
+    "实施服务",
+)
+ACTIVITY_TYPES = ("电话", "拜访", "会议", "演示", "邮件")
+
+CHANGED_ON = np.datetime64("2025-09-01")
+TAU = 0.25  # SD of the reps' skill, logit scale
+CELLS = ("control", "treated_before", "treated_after")  # by the owner's team when the deal is created
+WIN_RATE = (0.15, 0.15, 0.32)
+WON_DAYS = (60.0, 60.0, 35.0)  # mean time to the outcome
+LOST_DAYS = (45.0, 45.0, 26.25)
+SOURCE_EFFECT = (0.0, -0.25, -0.6, 0.7, 0.35, 0.5)  # logit scale, like the next two
+SEGMENT_EFFECT = (-0.35, 0.0, 0.2)
+PRODUCT_EFFECT = (0.1, 0.0, -0.3, 0.0, 0.15, 0.25)
+LOST_FROM = (0.22, 0.24, 0.22, 0.18, 0.14)  # share of lost deals by last stage
+SKIP, BACK, REOPEN = 0.04, 0.05, 0.02  # share of deals that can, by kind of path
+STALE, NEVER_CLOSED = 0.04, 0.5  # share of deals gone stale; of those, never closed
+TIE = 0.004  # deals with two changes in one second, where the path is long enough
+STAGE_TIME = np.array([0.8, 1.0, 1.2, 1.0, 1.4, 0.0, 1.0])  # relative mean stay; lost = until reopened
+_SPAN = 730.8  # raw days that fill 2024-07-01 … 2026-06-30
+_GROWTH = 0.25  # arrivals at the end against the start: 1.25 to 1
+_SEGMENT_SHARE = ((0.25, 0.45, 0.3), (0.2, 0.5, 0.3), (0.3, 0.45, 0.25), (0.12, 0.43, 0.45))  # by region
+_SOURCE_SHARE = (0.28, 0.17, 0.22, 0.12, 0.12, 0.09)
+_PRODUCT_SHARE = (
+    (0.05, 0.3, 0.25, 0.2, 0.05, 0.15),  # by segment
+    (0.2, 0.3, 0.12, 0.15, 0.13, 0.1),
+    (0.4, 0.1, 0.02, 0.13, 0.3, 0.05),
+)
+_PRICE = np.array([38_000, 86_000, 150_000, 64_000, 45_000, 30_000])
+_SIZE = np.array([3.2, 1.2, 0.4])
+_MINUTES = np.array([12, 90, 60, 75, 5])
+_DAY = np.timedelta64(86_400, "s")
+
+
+class World(NamedTuple):
+    """The whole log; deals are numbered in the order of their creation, persons as in `staff`."""
+
+    staff: Staff
+    deals: pd.DataFrame  # created, owner (first), team, region, source, …, cell, skill, probability
+    stage: np.ndarray  # deal × step: row of STAGES, -1 after the last
+    entered: np.ndarray  # deal × step: instant, NaT where it never happens
+    owner_changes: pd.DataFrame  # deal, at, owner
+    deal_changes: pd.DataFrame  # deal, at, is_amount, old, new (cents; days since 1970)
+    activities: pd.DataFrame  # deal, type, created, due, done, minutes
+    credits: pd.DataFrame  # deal, at (won), person, share, is_overlay
+    satisfaction: pd.DataFrame  # deal, person, asked, answered, score
+    quotas: pd.DataFrame
+    dirt: dict[str, np.ndarray]  # kind -> deals chosen to carry it
+    skills: np.ndarray  # by person, logit scale
+
+
+def simulate(n_deals: int, seed: int, *, dirt: bool) -> World:
+    """
+    Let the company work for 24 months.
+
+    Parameters
+    ----------
+    n_deals : int
+    seed : int
+        The same arguments give the same world.
+    dirt : bool
+        Choose deals that will carry faults; those removed, or entered after they had ended, change the log.
+
+    Returns
+    -------
+    World
+    """
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(10)]
+    company = staff(streams[0], max(12, min(400, n_deals // 75)))
+    periods = list(rosters(company))
+    skills = streams[1].normal(0, TAU, company.n_people)
+    deals = _deals(streams[2], n_deals, company, periods, skills)
+    stage, entered = _paths(streams[3], deals)
+    chosen = _choose_dirt(streams[4], stage, entered, deals) if dirt else {}
+    _remove(streams[4], deals, stage, entered, chosen)
+    _enter_after_the_fact(deals, stage, entered, chosen)
+    ended = closings(deals, stage, entered)
+    owner_changes = _owner_changes(streams[5], deals, ended, periods)
+    won = _won(deals, stage, entered, owner_changes)
+    per_rep_quarter = n_deals / (8 * len(periods[0].members))
+    expected = per_rep_quarter * WIN_RATE[0] * deals["amount"].mean() / 100
+    return World(
+        staff=company,
+        deals=deals,
+        stage=stage,
+        entered=entered,
+        owner_changes=owner_changes,
+        deal_changes=_deal_changes(streams[6], deals),
+        activities=_activities(streams[7], deals),
+        credits=_credits(streams[8], won, company, periods),
+        satisfaction=_satisfaction(streams[8], won),
+        quotas=quotas(streams[9], company, expected=expected),
+        dirt=chosen,
+        skills=skills,
+    )
+
+
+def working_time(raw_days: np.ndarray) -> np.ndarray:
+    """
+    Squeeze days from the start, each hour alike, into Monday to Friday, 9:00 to 18:00.
+
+    >>> print(working_time(np.array([0.0, 3.5, 7.0, np.nan])))
+    ['2024-07-01T09:00:00' '2024-07-03T13:30:00' '2024-07-08T09:00:00' 'NaT']
+    """
+    week, rest = np.divmod(raw_days, 7)
+    day, part = np.divmod(rest * 5 / 7, 1)
+    seconds = np.floor((week * 7 + day) * 86_400 + 9 * 3600 + part * 9 * 3600)
+    seconds = np.where(np.isnan(seconds), np.iinfo(np.int64).min, seconds)
+    return START + seconds.astype(np.int64).astype("m8[s]")
+
+
+def owner_at(deals: pd.DataFrame, changes: pd.DataFrame, deal: np.ndarray, at) -> np.ndarray:
+    """
+    Owner of a deal at an instant, as a person number.
+
+    Parameters
+    ----------
+    deals, changes : DataFrame
+        As in `World`; `changes` sorted by deal and time.
+    deal, at : array of deal numbers; array of instants or one instant
+
+    Returns
+    -------
+    array of person numbers
+    """
+    key = _instant_key(changes["deal"].to_numpy(), changes["at"].to_numpy())
+    last = np.searchsorted(key, _instant_key(deal, at), side="right") - 1
+    owner = deals["owner"].to_numpy()[deal]
+    has_changed = np.flatnonzero(last >= 0)
+    same = changes["deal"].to_numpy()[last[has_changed]] == deal[has_changed]
+    rows = has_changed[same]
+    owner[rows] = changes["owner"].to_numpy()[last[rows]]
+    return owner
+
+
+def closings(deals: pd.DataFrame, stage: np.ndarray, entered: np.ndarray) -> np.ndarray:
+    """Instant at which each deal is closed or removed for good; NaT where it never is."""
+    last = (stage >= 0).sum(axis=1) - 1
+    closed = entered[np.arange(len(stage)), last]
+    return np.fmin(closed, deals["removed"].to_numpy())
+
+
+def _instant_key(deal: np.ndarray, at) -> np.ndarray:
+    """One integer that orders by deal, then time."""
+    seconds = (np.asarray(at).astype("M8[s]") - START).astype(np.int64)
+    return np.asarray(deal, np.int64) * 2**32 + seconds
+
+
+def _deals(rng, n_deals: int, company: Staff, periods: list[Roster], skills) -> pd.DataFrame:
+    """Who wants what when, who gets it, and its true win probability."""
+    u = np.sort(rng.random(n_deals))
+    raw = _SPAN * (np.sqrt(1 + 2 * _GROWTH * (1 + _GROWTH / 2) * u) - 1) / _GROWTH
+    deals = pd.DataFrame({"raw": raw, "created": working_time(raw)})
+    owner, team = np.empty(n_deals, np.int64), np.empty(n_deals, np.int64)
+    pull = rng.lognormal(0, 0.25, company.n_people)
+    for period in periods:
+        rows = slice(*np.searchsorted(deals["created"], [period.start, period.end]))
+        weight = pull[period.members]
+        size = rows.stop - rows.start
+        owner[rows] = rng.choice(period.members, size, p=weight / weight.sum())
+        team[rows] = period.team_of[owner[rows]]
+    deals["owner"], deals["team"] = owner, team
+    deals["region"] = company.teams["region"].to_numpy()[team]
+    accounts = max(1, round(0.15 * n_deals))  # per region
+    deals["account"] = 4 * rng.integers(0, accounts, n_deals) + deals["region"]
+    by_account = _pick(rng, np.array(_SEGMENT_SHARE)[np.arange(4 * accounts) % 4])
+    deals["segment"] = by_account[deals["account"]]
+    mix = np.array(_SOURCE_SHARE) * rng.lognormal(0, 0.5, (company.n_people, len(SOURCES)))
+    deals["source"] = _pick(rng, (mix / mix.sum(axis=1, keepdims=True))[owner])
+    deals["product"] = _pick(rng, np.array(_PRODUCT_SHARE)[deals["segment"]])
+    price = _PRICE[deals["product"]] * _SIZE[deals["segment"]]
+    deals["amount"] = np.round(100 * price * rng.lognormal(0, 0.5, n_deals)).astype(np.int64)
+    days = deals["created"].to_numpy().astype("M8[D]").astype(np.int64)
+    deals["expected_close"] = days + rng.integers(30, 91, n_deals)
+    deals["loss_reason"] = rng.integers(-1, 5, n_deals)
+    treated = company.teams["is_treated"].to_numpy()[team]
+    deals["cell"] = treated * (1 + (deals["created"] >= CHANGED_ON))
+    return _with_outcome(rng, deals, skills)
+
+
+def _pick(rng, shares: np.ndarray) -> np.ndarray:
+    """One category per row of shares."""
+    limit = np.cumsum(shares, axis=1)[:, :-1]
+    return (rng.random(len(shares))[:, None] >= limit).sum(axis=1)
+
+
+def case_mix(source, segment, product) -> np.ndarray:
+    """Sum of the case-mix effects of rows of SOURCES, SEGMENTS, PRODUCTS (logit scale)."""
+    effects = np.array(SOURCE_EFFECT)[source] + np.array(SEGMENT_EFFECT)[segment]
+    return effects + np.array(PRODUCT_EFFECT)[product]
+
+
+def intercepts(deals: pd.DataFrame) -> list[float]:
+    """Base of each cell (logit scale), such that its mean win probability is the one wanted; NaN for no deals."""
+    found = []
+    for cell, rate in enumerate(WIN_RATE):
+        rest = deals.loc[deals["cell"] == cell, "effect"].to_numpy()
+        excess = lambda base: expit(base + rest).mean() - rate  # noqa: B023, E731
+        found.append(brentq(excess, logit(rate) - 4, logit(rate) + 4) if len(rest) else np.nan)
+    return found
+
+
+def _with_outcome(rng, deals: pd.DataFrame, skills) -> pd.DataFrame:
+    """Add ``effect``, ``probability``, ``is_won``, ``days`` to the outcome, ``late_days`` of stale deals."""
+    n_deals = len(deals)
+    deals["effect"] = (
+        case_mix(deals["source"], deals["segment"], deals["product"]) + skills[deals["owner"]]
+    )
+    deals["probability"] = expit(np.array(intercepts(deals))[deals["cell"]] + deals["effect"])
+    deals["is_won"] = rng.random(n_deals) < deals["probability"]
+    mean = np.where(deals["is_won"], np.array(WON_DAYS)[deals["cell"]], np.array(LOST_DAYS)[deals["cell"]])
+    deals["days"] = rng.gamma(2, mean / 2)
+    stale = ~deals["is_won"] & (rng.random(n_deals) < STALE / (1 - deals["probability"]))
+    late = np.where(rng.random(n_deals) < NEVER_CLOSED, np.nan, rng.uniform(180, 420, n_deals))
+    deals["late_days"] = np.where(stale, late, 0.0)
+    deals["removed"] = np.full(n_deals, "NaT", "M8[s]")
+    deals["merged_into"] = -1
+    return deals
+
+
+def path_shares() -> tuple[list[tuple[int, ...]], np.ndarray]:
+    """
+    Every path a deal can take through the stages, and its share among won and among lost deals.
+
+    Returns
+    -------
+    (list of paths, array 2 × paths)
+        A path is rows of STAGES, the end state last. Shares of lost deals in row 0, of won in row 1.
+    """
+    paths, shares = [], []
+    for is_won, depth, share in [
+        (1, 5, 1.0),
+        *((0, k + 1, part) for k, part in enumerate(LOST_FROM)),
+    ]:
+        end, way = (WON if is_won else LOST,), tuple(range(depth))
+        kept = depth if is_won else depth - 1  # a deal lost from a stage was in it
+        skips = [way[:a] + way[b:] for a in range(1, depth) for b in (a + 1, a + 2) if b <= kept]
+        backs = [way[: j + 1] + way[b:] for j in range(1, depth) for b in (j - 1, j - 2) if b >= 0]
+        reopens = [
+            (*way[: j + 1], LOST, *way[r:]) for j in range(depth) for r in (j, j - 1) if r >= 0
+        ]
+        left = 1.0
+        for part, kinds in ((SKIP, skips), (BACK, backs), (REOPEN, reopens)):
+            left -= part if kinds else 0
+            paths += [kind + end for kind in kinds]
+            shares += [(is_won, share * part / len(kinds)) for _ in kinds]
+        paths.append(way + end)
+        shares.append((is_won, share * left))
+    won, share = np.array(shares).T
+    return paths, np.vstack([share * (1 - won), share * won])
+
+
+def _paths(rng, deals: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Stage and instant of each step of each deal."""
+    paths, shares = path_shares()
+    steps = max(map(len, paths))
+    table = np.array([path + (-1,) * (steps - len(path)) for path in paths], np.int8)
+    limits = np.cumsum(shares, axis=1) / shares.sum(axis=1, keepdims=True)
+    draw, is_won = rng.random(len(deals)), deals["is_won"].to_numpy()
+    path = np.where(is_won, np.searchsorted(limits[1], draw), np.searchsorted(limits[0], draw))
+    stage = table[path]
+    last = (stage >= 0).sum(axis=1) - 1
+    stay = rng.gamma(2, 1, (len(deals), steps - 1)) * STAGE_TIME[stage[:, :-1]]
+    stay[np.arange(steps - 1) >= last[:, None]] = 0
+    stay[(rng.random(len(deals)) < TIE) & (last > 2), 1] = 0
+    part = np.cumsum(stay, axis=1) / stay.sum(axis=1, keepdims=True)
+    raw = deals["raw"].to_numpy()[:, None] + deals["days"].to_numpy()[:, None] * part
+    raw = np.column_stack([deals["raw"], raw])
+    rows = np.arange(len(deals))
+    raw[rows, last] = deals["raw"] + deals["days"] + deals["late_days"]
+    raw[stage < 0] = np.nan
+    return stage, working_time(raw)
+
+
+_DIRT = {  # kind -> how many among 3,000 deals; the number grows with the root of the size
+    "removed_deleted": 8,
+    "removed_merged": 5,
+    "created_in_end_state": 4,
+    "duplicate_deal_rows": 4,
+    "unparseable_created": 3,
+    "empty_created": 3,
+    "closed_before_created": 4,
+    "unknown_stage_in_history": 5,
+    "product_typo": 6,
+    "orphan_stage_events": 4,
+    "bad_amount": 4,
+    "won_without_closed": 4,
+    "owner_empty": 4,
+    "padded_values": 9,
+    "blank_activity_rows": 1,
+    "wide_activity_rows": 2,
+}
+_TYPO_PRODUCTS = [i for i, product in enumerate(PRODUCTS) if " " in product]
+
+
+def _choose_dirt(rng, stage, entered, deals: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Deals for each kind of fault, none with two, all such that the fault shows by the end."""
+    is_closed = closings(deals, stage, entered) <= END
+    long = _open_until(stage, entered) - entered[:, 0] > 5 * _DAY
+    eligible = {
+        "removed_deleted": long,
+        "removed_merged": long & (np.arange(len(deals)) > len(deals) // 10),
+        "created_in_end_state": is_closed,
+        "closed_before_created": is_closed,
+        "unknown_stage_in_history": (entered[:, 1] <= END) & (stage[:, 1] < WON),
+        "product_typo": np.isin(deals["product"], _TYPO_PRODUCTS),
+        "won_without_closed": is_closed & deals["is_won"].to_numpy(),
+    }
+    free = np.ones(len(deals), bool)
+    chosen = {}
+    for kind, base in _DIRT.items():
+        size = max(1, round(base * np.sqrt(len(deals) / 3000)))
+        pool = np.flatnonzero(free & eligible.get(kind, True))
+        chosen[kind] = np.sort(rng.choice(pool, min(size, len(pool)), replace=False))
+        free[chosen[kind]] = False
+    for deal in chosen["removed_merged"]:
+        deals.loc[deal, "merged_into"] = np.flatnonzero(free[:deal])[-1]
+    return chosen
+
+
+def _remove(rng, deals: pd.DataFrame, stage, entered, chosen: dict) -> None:
+    """Delete or merge the chosen deals while they are open; nothing happens to them afterwards."""
+    rows = np.concatenate([chosen.get(f"removed_{how}", []) for how in ("deleted", "merged")]).astype(int)
+    created = entered[rows, 0]
+    seconds = (_open_until(stage[rows], entered[rows]) - created).astype(np.int64)
+    removed = created + (seconds * rng.uniform(0.3, 0.9, len(rows))).astype("m8[s]")
+    deals.loc[rows, "removed"] = removed
+    entered[rows] = np.where(entered[rows] > removed[:, None], np.datetime64("NaT"), entered[rows])
+
+
+def _open_until(stage, entered) -> np.ndarray:
+    """First entry to an end state, at most the end of the log."""
+    return np.fmin(np.fmin.reduce(np.where(stage >= WON, entered, END), axis=1), END)
+
+
+def _enter_after_the_fact(deals: pd.DataFrame, stage, entered, chosen: dict) -> None:
+    """Let the chosen deals be created when they had already ended."""
+    rows = chosen.get("created_in_end_state", np.array([], int))
+    stage[rows, 0] = np.where(deals["is_won"].to_numpy()[rows], WON, LOST)
+    stage[rows, 1:] = -1
+    entered[rows, 1:] = "NaT"
+    deals.loc[rows, "days"] = 0.0
+
+
+def _owner_changes(rng, deals: pd.DataFrame, ended: np.ndarray, periods: list[Roster]) -> pd.DataFrame:
+    """Hand over open deals of leavers, and one deal in twenty for no known reason, to a teammate."""
+    owner = deals["owner"].to_numpy().copy()
+    created = deals["created"].to_numpy()
+    wanted = rng.random(len(deals)) < 0.05
+    raw = deals["raw"] + deals["days"] * rng.uniform(0.1, 0.9, len(deals))
+    at = working_time(np.where(wanted, raw, np.nan))
+    wanted = np.flatnonzero((at > created) & ~(at >= ended) & (at <= END))
+    wanted = wanted[np.argsort(at[wanted], kind="stable")]
+    log = []
+    for period in periods:
+        for person, team in period.leavers.itertuples(index=False):
+            rows = np.flatnonzero((owner == person) & (created < period.start) & ~(ended <= period.start))
+            step = rng.integers(0, period.size[team], len(rows))
+            owner[rows] = period.members[period.first[team] + step]
+            log.append(pd.DataFrame({"deal": rows, "at": period.start, "owner": owner[rows]}))
+        rows = wanted[slice(*np.searchsorted(at[wanted], [period.start, period.end]))]
+        owner[rows] = teammates(rng, period, owner[rows])
+        log.append(pd.DataFrame({"deal": rows, "at": at[rows], "owner": owner[rows]}))
+    changes = pd.concat(log, ignore_index=True)
+    return changes.sort_values(["deal", "at"], kind="stable", ignore_index=True)
+
+
+def _won(deals: pd.DataFrame, stage, entered, owner_changes) -> pd.DataFrame:
+    """Deals won by the end: ``deal``, ``at``, ``owner`` then, in order of time."""
+    deal, step = np.nonzero((stage == WON) & (entered <= END))
+    won = pd.DataFrame({"deal": deal, "at": entered[deal, step]})
+    won["owner"] = owner_at(deals, owner_changes, deal, won["at"].to_numpy())
+    return won.sort_values(["at", "deal"], ignore_index=True)
+
+
+def _deal_changes(rng, deals: pd.DataFrame) -> pd.DataFrame:
+    """Amounts corrected and close dates put off while a deal is worked on."""
+    frames = []
+    for is_amount, shares in ((True, (0.925, 0.06, 0.015)), (False, (0.9, 0.065, 0.025, 0.01))):
+        value = deals["amount" if is_amount else "expected_close"].to_numpy().copy()
+        count = rng.choice(len(shares), len(deals), p=shares)
+        part = np.sort(rng.uniform(0.05, 0.95, (len(deals), len(shares) - 1)), axis=1)
+        for k in range(len(shares) - 1):
+            rows = np.flatnonzero((count > k) & (deals["days"] > 0))
+            at = working_time(deals["raw"].to_numpy()[rows] + deals["days"].to_numpy()[rows] * part[rows, k])
+            if is_amount:
+                new = np.round(value[rows] * rng.lognormal(-0.05, 0.2, len(rows))).astype(np.int64)
+            else:
+                today = at.astype("M8[D]").astype(np.int64)
+                new = np.maximum(value[rows], today) + rng.integers(7, 61, len(rows))
+            step = {"deal": rows, "at": at, "is_amount": is_amount, "old": value[rows], "new": new}
+            frames.append(pd.DataFrame(step))
+            value[rows] = new
+    changes = pd.concat(frames, ignore_index=True)
+    removed = deals["removed"].to_numpy()[changes["deal"]]
+    changes = changes[(changes["at"] <= END) & ~(changes["at"] > removed)]
+    return changes.sort_values(["deal", "at"], kind="stable", ignore_index=True)
+
+
+def _activities(rng, deals: pd.DataFrame) -> pd.DataFrame:
+    """Calls and visits, half of them planned ahead, in order of creation."""
+    count = rng.poisson(4.0, len(deals)) * (deals["days"] > 0)
+    deal = np.repeat(np.arange(len(deals)), count)
+    n = len(deal)
+    raw = deals["raw"].to_numpy()[deal] + deals["days"].to_numpy()[deal] * rng.random(n)
+    kind = rng.choice(len(ACTIVITY_TYPES), n, p=(0.45, 0.15, 0.15, 0.1, 0.15)).astype(np.int8)
+    is_planned = rng.random(n) < 0.5
+    due = raw + np.where(is_planned, rng.exponential(3, n), 0)
+    done = due + np.where(is_planned & (rng.random(n) < 0.4), rng.exponential(2, n), 0)
+    done[is_planned & (rng.random(n) < 0.12)] = np.nan  # forgotten
+    minutes = np.round(_MINUTES[kind] * rng.lognormal(0, 0.4, n)).astype(np.int64)
+    created, removed = working_time(raw), deals["removed"].to_numpy()[deal]
+    known = (created <= END) & ~(created > removed)
+    columns = {"deal": deal, "type": kind, "created": created, "minutes": minutes}
+    activities = pd.DataFrame({name: values[known] for name, values in columns.items()})
+    activities["due"], activities["done"] = working_time(due[known]), working_time(done[known])
+    return activities.sort_values(["created", "deal"], kind="stable", ignore_index=True)
+
+
+def _credits(rng, won: pd.DataFrame, company: Staff, periods: list[Roster]) -> pd.DataFrame:
+    """Shares of won deals: one in eight split 70/30 with a teammate, one in twenty with presales on top."""
+    split = rng.random(len(won)) < 0.125
+    mate = np.full(len(won), -1)
+    owner, at = won["owner"].to_numpy(), won["at"].to_numpy()
+    for period in periods:
+        rows = np.arange(*np.searchsorted(at, [period.start, period.end]))
+        rows = rows[split[rows] & (period.team_of[owner[rows]] >= 0)]
+        mate[rows] = teammates(rng, period, owner[rows])
+    split = mate >= 0
+    overlay = rng.random(len(won)) < 0.05
+    rows = [
+        won.assign(person=owner, share=np.where(split, 0.7, 1.0), is_overlay=False),
+        won[split].assign(person=mate[split], share=0.3, is_overlay=False),
+        won[overlay].assign(
+            person=rng.choice(company.presales, overlay.sum()),
+            share=rng.choice([0.2, 0.5, 1.0], overlay.sum()),
+            is_overlay=True,
+        ),
+    ]
+    credits = pd.concat(rows, ignore_index=True)
+    return credits.sort_values(["deal", "is_overlay"], kind="stable", ignore_index=True)
+
+
+def _satisfaction(rng, won: pd.DataFrame) -> pd.DataFrame:
+    """Customers of six won deals in ten are asked; about half of them answer, on a scale to 10."""
+    asked = won[rng.random(len(won)) < 0.6].rename(columns={"owner": "person"})
+    n = len(asked)
+    wait = np.floor(rng.uniform(7, 21, n) * 86_400).astype("m8[s]")
+    answer = np.floor(rng.exponential(3, n) * 86_400).astype("m8[s]")
+    asked["asked"] = asked.pop("at") + wait
+    asked["answered"] = asked["asked"].to_numpy() + answer
+    asked.loc[rng.random(n) < 0.5, "answered"] = np.datetime64("NaT")
+    asked["score"] = np.clip(np.round(rng.normal(7.8, 1.7, n)), 1, 10).astype(np.int64)
+    return asked[asked["asked"] <= END].sort_values("deal", ignore_index=True)

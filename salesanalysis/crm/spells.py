@@ -1,0 +1,363 @@
+"""
+The history of each deal as spells, made once per load, so that "as known on that day" is one comparison per row.
+
+``deal_versions``: the state of a deal (status, owner, team, amount) from ``valid_from`` until ``valid_to``.
+``stays``: one row per entry of a deal into a stage, with where it came from and where it went next.
+``first_visits``: the first entry of a deal into each stage and how it ended: cause 1 advanced (to any later stage or
+won), 2 lost, 0 neither; a deal that was lost and re-opened has one row for each of those spells.
+All instants are UTC; a spell holds from ``valid_from`` (included) until ``valid_to`` (excluded).
+"""
+
+from salesanalysis.crm.accept import LOST, REMOVED, WON
+from salesanalysis.crm.mapping import Mapping
+from salesanalysis.crm.store import Session, literal
+from salesanalysis.crm.tables import TABLES
+
+EVER = "TIMESTAMP '9999-12-31'"
+NEVER = "TIMESTAMP '0001-01-01'"
+_CLEARED = "-99999999999999"  # an amount that was emptied; NULL means "not touched" while versions are folded
+_SEGMENTS = ("source", "segment", "product", "region")
+
+
+def build(session: Session, rules: Mapping) -> None:
+    """Make ``deal_versions``, ``stays`` and ``first_visits`` from the canonical tables of the store."""
+    for name in ("stages", "stage_events", "owner_history", "people", "deal_changes"):
+        if name not in rules.tables:
+            session.run(_empty(name))
+    _owner_spells(session)
+    _team_spells(session, rules)
+    _moves(session)
+    _versions(session, rules)
+    _stays(session)
+    _first_visits(session)
+    for working in ("moves", "runs", "team_spells", "owner_spells"):
+        session.run(f"DROP TABLE {working}")
+
+
+def _empty(name: str) -> str:
+    if name == "stages":
+        return (
+            "CREATE TABLE stages (stage_no INTEGER, pipeline VARCHAR, stage VARCHAR, stage_order INTEGER, "
+            "is_won BOOLEAN, is_lost BOOLEAN, probability DOUBLE, sla_days BIGINT, goal VARCHAR, "
+            "required_actions VARCHAR)"
+        )
+    if name == "stage_events":
+        return (
+            "CREATE TABLE stage_events (deal_key BIGINT, stage_no INTEGER, entered_at TIMESTAMP, entered_on DATE, "
+            "seq BIGINT, line BIGINT)"
+        )
+    instants = {"ts": "TIMESTAMP", "date": "DATE"}
+    columns = ", ".join(f"{column.name} {instants.get(column.kind, 'VARCHAR')}" for column in TABLES[name])
+    key = "" if name == "people" else "deal_key BIGINT, "
+    return f"CREATE TABLE {name} ({key}{columns})"
+
+
+def _owner_spells(session: Session) -> None:
+    """Owner of each deal without a gap; a deal without owner history has its present owner throughout."""
+    session.run(
+        f"""
+        CREATE TEMP TABLE owner_spells AS
+        WITH listed AS (
+          SELECT deal_key, owner, valid_from,
+                 row_number() OVER w AS nth, lead(valid_from) OVER w AS next_from
+          FROM owner_history WHERE deal_key IS NOT NULL
+          WINDOW w AS (PARTITION BY deal_key ORDER BY valid_from, valid_to NULLS LAST)
+        )
+        SELECT deal_key, owner, CASE WHEN nth = 1 THEN {NEVER} ELSE valid_from END AS valid_from,
+               coalesce(next_from, {EVER}) AS valid_to
+        FROM listed
+        UNION ALL
+        SELECT deal_key, owner, {NEVER}, {EVER} FROM deals
+        WHERE deal_key NOT IN (SELECT deal_key FROM listed)
+        """
+    )
+
+
+def _team_spells(session: Session, rules: Mapping) -> None:
+    """Team of each person without a gap; a person's first team also holds before, the last one after."""
+    begin = f"timezone('UTC', timezone({literal(rules.timezone)}, CAST(valid_from AS TIMESTAMP)))"
+    session.run(
+        f"""
+        CREATE TEMP TABLE team_spells AS
+        WITH listed AS (
+          SELECT person_id, team, {begin} AS valid_from,
+                 row_number() OVER w AS nth, lead({begin}) OVER w AS next_from
+          FROM people
+          WINDOW w AS (PARTITION BY person_id ORDER BY valid_from NULLS FIRST)
+        )
+        SELECT person_id, team, CASE WHEN nth = 1 THEN {NEVER} ELSE valid_from END AS valid_from,
+               coalesce(next_from, {EVER}) AS valid_to
+        FROM listed
+        """
+    )
+
+
+def _moves(session: Session) -> None:
+    """
+    Every change of stage or end state of every deal, equal neighbours collapsed.
+
+    A deal that is closed or removed by its own row, and whose history does not end so, gets that move added.
+    """
+    session.run(
+        f"""
+        CREATE TEMP TABLE moves AS
+        WITH ends AS (
+          SELECT deal_key, max(entered_at) AS moved_at, arg_max(stage_no, (entered_at, coalesce(seq, 0), stage_no)) AS no
+          FROM stage_events GROUP BY deal_key
+        ), own AS (
+          SELECT deal_key, CASE status WHEN 'won' THEN {WON} WHEN 'lost' THEN {LOST} ELSE {REMOVED} END AS no,
+                 coalesce(closed_at, created_at) AS moved_at, coalesce(closed_on, created_on) AS day
+          FROM deals WHERE status <> 'open'
+        )
+        SELECT deal_key, stage_no AS no, entered_at AS moved_at, entered_on AS day, coalesce(seq, 0) AS seq
+        FROM stage_events
+        UNION ALL
+        SELECT o.deal_key, o.no, greatest(o.moved_at, coalesce(e.moved_at, o.moved_at)), o.day, 9000000000000000000
+        FROM own o LEFT JOIN ends e ON e.deal_key = o.deal_key
+        WHERE e.no IS NULL OR e.no < {WON} OR o.no = {REMOVED}
+        """
+    )
+    session.run(_runs("moves"))
+    collapsed = session.one("SELECT count(*) FROM runs WHERE prev_no = no")
+    if collapsed:
+        session.run("CREATE TEMP TABLE kept AS SELECT deal_key, no, moved_at, day, seq FROM runs "
+                    "WHERE prev_no IS DISTINCT FROM no")
+        session.run("DROP TABLE runs")
+        session.run(_runs("kept"))
+        session.run("DROP TABLE kept")
+        session.run(
+            "INSERT INTO findings VALUES ('collapsed_events', 'stage_events', ?, NULL)", (collapsed,)
+        )
+
+
+def _runs(source: str) -> str:
+    return f"""
+    CREATE TEMP TABLE runs AS
+    SELECT deal_key, no, moved_at, day, lag(no) OVER w AS prev_no, lead(no) OVER w AS next_no,
+           lead(moved_at) OVER w AS next_at, lead(day) OVER w AS next_day, seq,
+           row_number() OVER w AS pos
+    FROM {source} WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, seq, no)
+    """
+
+
+def _versions(session: Session, rules: Mapping) -> None:
+    """
+    Fold everything that happened to a deal into versions of its state.
+
+    A closed deal stays with the owner and team it was closed by, until it is re-opened.
+    """
+    amount = rules.tables["deals"].columns.get("amount")
+    at_close = bool(amount and amount.known_at)
+    start = f"timezone('UTC', timezone({literal(rules.timezone)}, TIMESTAMP '{rules.extracted_on}'))"
+    first_amount = "NULL" if at_close else f"coalesce(c.first_old, d.amount, {_CLEARED})"
+    end_amount = f"coalesce(d.amount, {_CLEARED})" if at_close else "NULL"
+    change = (
+        "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
+    )
+    session.run(
+        f"""
+        CREATE TEMP TABLE touched AS
+        WITH changes AS (
+          SELECT deal_key, changed_at AS moved_at, coalesce({change.format("old")}, {_CLEARED}) AS old,
+                 coalesce({change.format("new")}, {_CLEARED}) AS new
+          FROM deal_changes WHERE field = 'amount' AND deal_key IS NOT NULL
+        ), first_change AS (
+          SELECT deal_key, arg_min(old, moved_at) AS first_old FROM changes GROUP BY deal_key
+        )
+        SELECT d.deal_key, coalesce(d.created_at, {start}) AS moved_at, 0 AS prio, 'open' AS status,
+               CAST(NULL AS DATE) AS day, o.owner AS owner, CAST({first_amount} AS DECIMAL(18,4)) AS amount
+        FROM deals d LEFT JOIN first_change c ON c.deal_key = d.deal_key
+        JOIN owner_spells o ON o.deal_key = d.deal_key AND o.valid_from = {NEVER}
+        UNION ALL
+        SELECT o.deal_key, greatest(o.valid_from, coalesce(d.created_at, {start})), 1, NULL, NULL, o.owner, NULL
+        FROM owner_spells o JOIN deals d ON d.deal_key = o.deal_key
+        WHERE o.valid_from > {NEVER} AND NOT EXISTS (
+          SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
+          AND r.moved_at <= o.valid_from AND coalesce(r.next_at, {EVER}) > o.valid_from)
+        UNION ALL
+        SELECT r.deal_key, r.moved_at, 1, NULL, NULL, o.owner, NULL
+        FROM runs r JOIN owner_spells o
+          ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
+        WHERE r.prev_no >= {WON} AND r.no < {WON}
+        UNION ALL
+        SELECT c.deal_key, greatest(c.moved_at, coalesce(d.created_at, {start})), 2, NULL, NULL, NULL, c.new
+        FROM changes c JOIN deals d ON d.deal_key = c.deal_key WHERE NOT {at_close}
+        UNION ALL
+        SELECT r.deal_key, greatest(r.moved_at, coalesce(d.created_at, {start})), 3,
+               CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
+               r.day, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END
+        FROM runs r JOIN deals d ON d.deal_key = r.deal_key WHERE r.no >= {WON} OR r.prev_no >= {WON}
+        """
+    )
+    _fold(session)
+
+
+def _fold(session: Session) -> None:
+    session.run(
+        f"""
+        CREATE TEMP TABLE folded AS
+        SELECT deal_key, moved_at AS valid_from, coalesce(lead(moved_at) OVER w, {EVER}) AS valid_to,
+               last_value(status IGNORE NULLS) OVER w AS status,
+               last_value(CASE WHEN status IS NOT NULL THEN coalesce(day, DATE '0001-01-01') END IGNORE NULLS)
+                 OVER w AS day,
+               last_value(CASE WHEN status IS NOT NULL THEN moved_at END IGNORE NULLS) OVER w AS status_at,
+               last_value(owner IGNORE NULLS) OVER w AS owner,
+               last_value(amount IGNORE NULLS) OVER w AS amount,
+               sum(CASE WHEN prio = 1 THEN 1 ELSE 0 END) OVER w AS n_owner_changes
+        FROM touched
+        WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, prio ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        """
+    )
+    segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
+    session.run(
+        f"""
+        CREATE TABLE deal_versions AS
+        SELECT f.deal_key, greatest(f.valid_from, coalesce(t.valid_from, f.valid_from)) AS valid_from,
+               least(f.valid_to, coalesce(t.valid_to, f.valid_to)) AS valid_to,
+               d.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
+               f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, CAST(f.n_owner_changes AS INTEGER)
+                 AS n_owner_changes, {segments}
+        FROM folded f JOIN deals d ON d.deal_key = f.deal_key
+        LEFT JOIN (SELECT * FROM team_spells) t ON t.person_id = f.owner AND CASE
+             WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
+             ELSE t.valid_from <= f.status_at AND t.valid_to > f.status_at END
+        WHERE f.valid_from < f.valid_to
+        """
+    )
+    session.run("DROP TABLE folded")
+    session.run("DROP TABLE touched")
+
+
+def _stays(session: Session) -> None:
+    """One row per entry into a stage, with its inflow and its outcome (definitions: stage accounting)."""
+    segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
+    session.run(
+        f"""
+        CREATE TABLE stays AS
+        SELECT r.deal_key, s.pipeline, s.stage, s.stage_order, r.no, r.pos, r.moved_at AS entered_at,
+               r.day AS entered_on, r.next_at AS exited_at, r.next_day AS exited_on, d.created_on,
+               CASE WHEN r.next_no IS NULL THEN 'open'
+                    WHEN r.next_no = {LOST} THEN 'lost'
+                    WHEN r.next_no = {REMOVED} THEN 'removed'
+                    WHEN r.next_no = {WON} THEN CASE WHEN s.stage_order = k.last_order THEN 'advanced' ELSE 'skipped' END
+                    WHEN n.pipeline <> s.pipeline THEN 'handed_off'
+                    WHEN n.stage_order = s.stage_order + 1 THEN 'advanced'
+                    WHEN n.stage_order > s.stage_order THEN 'skipped'
+                    ELSE 'moved_back' END AS outcome,
+               CASE WHEN r.prev_no IS NULL THEN 'starts'
+                    WHEN r.prev_no >= {WON} THEN 'reopened'
+                    WHEN p.pipeline <> s.pipeline THEN 'handed_in'
+                    WHEN p.stage_order = s.stage_order - 1 THEN 'advanced_in'
+                    WHEN p.stage_order < s.stage_order THEN 'skipped_in'
+                    ELSE 'moved_back_in' END AS inflow,
+               o.owner, t.team, {segments},
+               CASE WHEN d.status = 'removed' THEN coalesce(d.closed_at, d.created_at) END AS removed_at
+        FROM runs r
+        JOIN deals d ON d.deal_key = r.deal_key
+        JOIN stages s ON s.stage_no = r.no
+        JOIN (SELECT pipeline, max(stage_order) AS last_order FROM stages
+              WHERE NOT is_won AND NOT is_lost GROUP BY pipeline) k ON k.pipeline = s.pipeline
+        LEFT JOIN stages n ON n.stage_no = r.next_no
+        LEFT JOIN stages p ON p.stage_no = r.prev_no
+        JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
+        LEFT JOIN team_spells t ON t.person_id = o.owner AND t.valid_from <= r.moved_at AND t.valid_to > r.moved_at
+        WHERE r.no < {WON}
+        """
+    )
+
+
+def _first_visits(session: Session) -> None:
+    """First entries only; the deals that went back or were re-opened need a look at everything that came later."""
+    session.run(
+        f"""
+        CREATE TEMP TABLE winding AS SELECT DISTINCT deal_key FROM runs
+        WHERE prev_no > no OR prev_no = {LOST}
+        """
+    )
+    kept = (
+        "deal_key, pipeline, stage, stage_order, entered_on, created_on, removed_at, owner, team, "
+        + ", ".join(_SEGMENTS)
+    )
+    session.run(
+        f"""
+        CREATE TEMP TABLE visits AS
+        SELECT {kept}, no, pos, entered_at, entered_at AS valid_from, {EVER} AS valid_to,
+               CASE WHEN outcome = 'open' THEN NULL ELSE exited_at END AS ended_at,
+               CASE WHEN outcome = 'open' THEN NULL ELSE exited_on END AS ended_on,
+               CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END AS cause
+        FROM stays WHERE deal_key NOT IN (SELECT deal_key FROM winding)
+        """
+    )
+    _winding_visits(session, kept)
+    session.run(
+        f"""
+        CREATE TABLE first_visits AS
+        SELECT {kept}, valid_from, valid_to, ended_at, ended_on, CAST(cause AS INTEGER) AS cause,
+               CASE WHEN count(*) OVER w = stage_order THEN max(entered_at) OVER w END AS all_before_at,
+               CASE WHEN count(*) OVER w = stage_order THEN max(entered_on) OVER w END AS all_before_on
+        FROM visits WHERE valid_from = entered_at
+        WINDOW w AS (PARTITION BY deal_key, pipeline ORDER BY stage_order
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        """
+    )
+    session.run(
+        f"""
+        INSERT INTO first_visits
+        SELECT {", ".join("v." + name.strip() for name in kept.split(","))}, v.valid_from, v.valid_to, v.ended_at,
+               v.ended_on, v.cause, f.all_before_at, f.all_before_on
+        FROM visits v JOIN first_visits f ON f.deal_key = v.deal_key AND f.pipeline = v.pipeline
+             AND f.stage_order = v.stage_order
+        WHERE v.valid_from > v.entered_at
+        """
+    )
+    for working in ("winding", "visits"):
+        session.run(f"DROP TABLE {working}")
+
+
+def _winding_visits(session: Session, kept: str) -> None:
+    """
+    First visits of deals that moved back or were re-opened.
+
+    The first later entry into a later stage of the pipeline, or into won, is the advance. Before it, each loss ends
+    a spell and each re-opening begins the next.
+    """
+    columns = ", ".join("f." + name.strip() for name in kept.split(","))
+    session.run(
+        f"""
+        INSERT INTO visits
+        WITH first AS (
+          SELECT * FROM stays WHERE deal_key IN (SELECT deal_key FROM winding)
+          QUALIFY row_number() OVER (PARTITION BY deal_key, no ORDER BY pos) = 1
+        ), later AS (
+          SELECT r.*, s.pipeline FROM runs r LEFT JOIN stages s ON s.stage_no = r.no
+          WHERE r.deal_key IN (SELECT deal_key FROM winding)
+        ), advance AS (
+          SELECT f.deal_key, f.no, min(l.pos) AS pos
+          FROM first f JOIN later l ON l.deal_key = f.deal_key AND l.pos > f.pos
+          WHERE l.no = {WON} OR (l.no < {WON} AND l.pipeline = f.pipeline AND l.no > f.no)
+          GROUP BY f.deal_key, f.no
+        ), starts AS (
+          SELECT f.deal_key, f.no, f.pos AS from_pos, f.entered_at AS valid_from FROM first f
+          UNION ALL
+          SELECT f.deal_key, f.no, l.pos, l.moved_at
+          FROM first f JOIN later l ON l.deal_key = f.deal_key AND l.pos > f.pos
+          LEFT JOIN advance a ON a.deal_key = f.deal_key AND a.no = f.no
+          WHERE l.prev_no >= {LOST} AND l.no <= {WON} AND (a.pos IS NULL OR l.pos <= a.pos)
+        ), spells AS (
+          SELECT *, lead(from_pos) OVER w AS next_pos, coalesce(lead(valid_from) OVER w, {EVER}) AS valid_to
+          FROM starts WINDOW w AS (PARTITION BY deal_key, no ORDER BY from_pos)
+        ), ends AS (
+          SELECT p.deal_key, p.no, p.from_pos, min(l.pos) AS end_pos
+          FROM spells p JOIN later l ON l.deal_key = p.deal_key AND l.pos >= p.from_pos
+               AND (p.next_pos IS NULL OR l.pos < p.next_pos)
+          LEFT JOIN advance a ON a.deal_key = p.deal_key AND a.no = p.no
+          WHERE l.pos = a.pos OR (l.no >= {LOST} AND (a.pos IS NULL OR l.pos < a.pos))
+          GROUP BY p.deal_key, p.no, p.from_pos
+        )
+        SELECT {columns}, f.no, f.pos, f.entered_at, p.valid_from, p.valid_to, e.moved_at, e.day,
+               CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END
+        FROM spells p JOIN first f ON f.deal_key = p.deal_key AND f.no = p.no
+        LEFT JOIN ends x ON x.deal_key = p.deal_key AND x.no = p.no AND x.from_pos = p.from_pos
+        LEFT JOIN later e ON e.deal_key = x.deal_key AND e.pos = x.end_pos
+        """
+    )

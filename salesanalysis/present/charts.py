@@ -1,0 +1,655 @@
+"""
+Charts of metric tables: each draws one table on one Axes and computes nothing.
+
+Axes carry labels only; the finding, the measure and the source are the titles that `figures` sets
+beside them as text. Colours go by role and never stand alone: a shape, a label or a place says the
+same. Nothing here touches the global state of matplotlib.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from . import numbers, words
+
+# The first five of Okabe and Ito pass 3:1 on white (and, with black turned light, on dark).
+BLACK, BLUE, VERMILLION, GREEN, PURPLE = "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+GREY = "#767676"
+ROLES = {
+    "measure": BLUE,
+    "won": GREEN,
+    "lost": VERMILLION,
+    "reference": BLACK,
+    "other": PURPLE,
+    "muted": GREY,
+}
+OUTCOMES = {
+    "advanced": {"facecolor": BLUE},
+    "skipped": {"facecolor": BLUE, "hatch": "////"},
+    "moved_back": {"facecolor": PURPLE},
+    "lost": {"facecolor": VERMILLION},
+    "handed_off": {"facecolor": PURPLE, "hatch": "////"},
+    "removed": {"facecolor": GREY, "hatch": "xxxx"},
+    "open": {"facecolor": GREY},
+}
+GROUP_LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"))
+FEWEST_AT_RISK = 10
+LONGEST_NAME = 26
+WIDTH = 5.6  # inches; 403 points, so that 10-point text stays readable on a phone
+
+_HAN_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
+STYLE = {
+    "font.family": ["DejaVu Sans"]
+    + [font for font in _HAN_FONTS if font in fontManager.get_font_names()],
+    "font.size": 10,
+    "text.parse_math": False,  # a name with two dollar signs is a name
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.titlesize": 10,
+    "grid.color": GREY,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.6,
+    "hatch.color": "white",
+    "hatch.linewidth": 1.2,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9.5,
+}
+
+
+@rc_context(STYLE)
+def funnel(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the share of a cohort that reached each stage, as bars with their interval.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``funnel.cumulative`` gives
+        ``pipeline``, ``stage``, ``n_reached``, ``n_cohort``, ``reached_rate``,
+        ``reached_rate_low``, ``reached_rate_high``; the last row of a pipeline is won. A missing
+        rate draws no bar.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, _places(table))
+    is_last = ~table["pipeline"].duplicated(keep="last")
+    colours = np.where(is_last, ROLES["won"], ROLES["measure"])
+    ax.barh(_positions(table), table["reached_rate"].fillna(0), height=0.62, color=colours)
+    _whiskers(ax, table, "reached_rate", colour=ROLES["reference"])
+    _note_rows(
+        ax,
+        [
+            f"{numbers.percent(row.reached_rate)}  {numbers.of(row.n_reached, row.n_cohort)}"
+            for row in table.itertuples()
+        ],
+    )
+    _share_axis(ax, words._("Share of deals created that reached the stage"))
+    return ax
+
+
+@rc_context(STYLE)
+def stage_outcomes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw how the entries of each stage ended, as shares of one bar; each part shows its count.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``funnel.stage_accounting`` gives
+        ``pipeline``, ``stage``, ``entries`` and the seven outcomes that add up to it. A stage
+        without entries has no bar; an outcome that never occurs is not in the legend.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, _places(table))
+    entries = table["entries"].where(table["entries"] > 0)
+    left = np.zeros(len(table))
+    for outcome in [name for name in OUTCOMES if table[name].any()]:
+        width = (table[outcome] / entries).fillna(0).to_numpy()
+        bars = ax.barh(
+            _positions(table),
+            width,
+            left=left,
+            height=0.66,
+            label=words.label(outcome),
+            edgecolor="white",
+            linewidth=0.8,
+            **OUTCOMES[outcome],
+        )
+        counts = [
+            numbers.count(n) if part >= 0.08 else ""
+            for n, part in zip(table[outcome], width, strict=True)
+        ]
+        _count_parts(ax, bars, counts)
+        left = left + width
+    _note_rows(ax, [_n(row.entries) for row in table.itertuples()])
+    _share_axis(ax, words._("Share of entries"))
+    _legend_above(ax)
+    return ax
+
+
+@rc_context(STYLE)
+def step_conversion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the share of deals that go on from each stage, as points with their interval.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``funnel.step_conversion`` gives
+        ``pipeline``, ``stage``, ``n_deals``, ``advanced_rate``, ``advanced_rate_low``,
+        ``advanced_rate_high``. A missing rate draws no point.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, _places(table))
+    _whiskers(ax, table, "advanced_rate", colour=ROLES["measure"])
+    ax.plot(
+        table["advanced_rate"], _positions(table), "o", color=ROLES["measure"], label="_estimate"
+    )
+    _note_rows(
+        ax,
+        [
+            f"{numbers.percent(row.advanced_rate)}  {_n(row.n_deals)}"
+            for row in table.itertuples()
+        ],
+    )
+    _share_axis(ax, words._("Share of deals that went on"))
+    return ax
+
+
+@rc_context(STYLE)
+def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the median stay in each stage with its interval, beside that of completed stays only.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``funnel.time_in_stage`` gives
+        ``pipeline``, ``stage``, ``n_entries``, ``median_days``, ``median_days_low``,
+        ``median_days_high``, ``completed_median_days``. A missing upper bound (not reached yet)
+        draws an arrow from the median, a missing median no point.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, _places(table))
+    y = _positions(table)
+    _whiskers(ax, table, "median_days", colour=ROLES["measure"])
+    endless = (table["median_days"].notna() & table["median_days_high"].isna()).to_numpy()
+    ax.plot(
+        table["median_days"],
+        y,
+        "o",
+        color=ROLES["measure"],
+        label=words._("All stays, open ones followed until now"),
+    )
+    ax.plot(
+        table["completed_median_days"],
+        y,
+        "D",
+        markerfacecolor="none",
+        color=ROLES["other"],
+        label=words._("Completed stays only (too short)"),
+    )
+    ax.set_xlim(left=0)
+    if endless.any():
+        ax.plot(
+            table["median_days"].to_numpy()[endless],
+            y[endless],
+            ">",
+            color=ROLES["measure"],
+            markersize=9,
+            label=words._("Upper limit not reached yet"),
+        )
+    _note_rows(
+        ax,
+        [f"{numbers.span(row.median_days)}  {_n(row.n_entries)}" for row in table.itertuples()],
+    )
+    ax.set_xlabel(words._("Median time in stage (days)"))
+    _legend_above(ax, columns=1)
+    return ax
+
+
+@rc_context(STYLE)
+def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the share of deals won by each age, with its band, and the share lost.
+
+    A curve stops where fewer than ten deals are still followed: beyond, one deal moves it far.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``cohorts.curve`` gives
+        ``age_days``, ``n_at_risk``, ``won_rate``, ``won_rate_low``, ``won_rate_high``,
+        ``lost_rate``; with a column ``group``, one won curve per group and no lost curve.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+
+    Raises
+    ------
+    ValueError
+        More than four groups.
+    """
+    ax = _axes(ax, height=3.4)
+    if "group" in table:
+        groups = list(table.groupby("group", sort=False, dropna=False))
+        if len(groups) > len(GROUP_LINES):
+            raise ValueError(
+                f"at most {len(GROUP_LINES)} groups can be told apart in one chart, but the table "
+                f"has {len(groups)}; keep the rows of those to compare"
+            )
+        for (name, rows), (colour, line) in zip(groups, GROUP_LINES, strict=False):
+            label = f"{_short(words.value(name))} ({_n(rows['n_at_risk'].iloc[0])})"
+            _won_steps(ax, rows, label=label, colour=colour, line=line)
+    else:
+        label = f"{words.label('won')} ({_n(table['n_at_risk'].iloc[0])})"
+        _won_steps(ax, table, label=label, colour=ROLES["won"], line="-")
+        kept = table[table["n_at_risk"] >= FEWEST_AT_RISK]
+        ax.step(
+            *_from_zero(kept, "lost_rate"),
+            where="post",
+            color=ROLES["lost"],
+            linestyle="--",
+            label=words.label("lost"),
+        )
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(_percent_ticks())
+    ax.grid(visible=True, axis="y")
+    ax.set_xlabel(words.label("deal_age"))
+    ax.set_ylabel(words.label("share_of_deals"))
+    _legend_above(ax)
+    return ax
+
+
+@rc_context(STYLE)
+def cohort_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the share won by month of creation and age; cells that are too young are hatched.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``cohorts.grid`` gives
+        ``cohort``, ``n_deals``, ``age_days``, ``won_rate``, ``is_mature``. Immature cells carry
+        the mark 未满期; a mature cell without a rate shows "n/a".
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    cohorts = table.drop_duplicates("cohort").sort_values("cohort")
+    ages = sorted(table["age_days"].unique())
+    ax = _axes(ax, height=0.9 + 0.3 * len(cohorts))
+    rows = {cohort: y for y, cohort in enumerate(cohorts["cohort"])}
+    highest = table["won_rate"].max()
+    for cell in table.itertuples():
+        _cell(ax, cell, x=ages.index(cell.age_days), y=rows[cell.cohort], highest=highest)
+    ax.set_xlim(-0.5, len(ages) - 0.5)
+    ax.set_ylim(len(cohorts) - 0.5, -0.5)
+    ax.set_xticks(range(len(ages)), labels=[numbers.count(age) for age in ages])
+    labels = [f"{numbers.month(row.cohort)} ({_n(row.n_deals)})" for row in cohorts.itertuples()]
+    ax.set_yticks(range(len(cohorts)), labels=labels)
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(words._("Won by age (days since creation)"))
+    return ax
+
+
+@rc_context(STYLE)
+def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the labelled win rates one under the other, as points with their interval.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``cohorts.win_rates`` gives
+        ``label``, ``n_won``, ``n_deals``, ``rate``, ``rate_low``, ``rate_high``. The cohort rate
+        is the filled point, the others are hollow.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, [words.win_rate(name) for name in table["label"]])
+    _whiskers(ax, table, "rate", colour=ROLES["measure"])
+    for y, row in enumerate(table.itertuples()):
+        fill = ROLES["measure"] if row.label == "cohort" else "white"
+        ax.plot([row.rate], [y], "o", color=ROLES["measure"], markerfacecolor=fill)
+    _note_rows(
+        ax,
+        [
+            f"{numbers.percent(row.rate)}  {numbers.of(row.n_won, row.n_deals)}"
+            for row in table.itertuples()
+        ],
+    )
+    _share_axis(ax, words._("Share won"))
+    return ax
+
+
+@rc_context(STYLE)
+def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw the closed, created and cohort win rate by month; months that are too young are hatched.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``cohorts.monthly`` gives, sorted by month
+        ``month``, ``closed_rate``, ``created_rate``, ``cohort_rate``, ``cohort_rate_low``,
+        ``cohort_rate_high``, ``is_mature``. Months without a rate leave a gap.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _axes(ax, height=3.4)
+    x = np.arange(len(table))
+    young = x[~table["is_mature"].to_numpy(dtype=bool)]
+    ax.fill_between(
+        x,
+        table["cohort_rate_low"].to_numpy(dtype=float),
+        table["cohort_rate_high"].to_numpy(dtype=float),
+        color=ROLES["won"],
+        alpha=0.2,
+        linewidth=0,
+    )
+    lines = {
+        "cohort_rate": {"color": ROLES["won"], "marker": "^", "linestyle": "-"},
+        "closed_rate": {"color": ROLES["lost"], "marker": "o", "linestyle": "--"},
+        "created_rate": {"color": ROLES["measure"], "marker": "s", "linestyle": ":"},
+    }
+    for column, look in lines.items():
+        ax.plot(x, table[column], label=words.label(column), markersize=5, **look)
+    for month in young:
+        ax.axvspan(month - 0.5, month + 0.5, facecolor="none", edgecolor=GREY, hatch="///", lw=0)
+    handles, labels = ax.get_legend_handles_labels()
+    if len(young):
+        handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="///"))
+        labels.append(words.immature())
+    step = max(1, -(-len(table) // 6))
+    ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
+    ax.set_xlim(-0.6, len(table) - 0.4)
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(_percent_ticks())
+    ax.grid(visible=False, axis="x")
+    ax.grid(visible=True, axis="y")
+    ax.set_ylabel(words._("Share won"))
+    ax.set_xlabel(words._("Month closed (closed rate) or created (created and cohort rate)"))
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
+    return ax
+
+
+@rc_context(STYLE)
+def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None = None) -> Axes:
+    """
+    Draw each rep's shrunk rate with its interval, the raw rate beside it, in the table's order.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``reps.ranking`` gives
+        ``name``, ``n_deals``, ``n_won``, ``raw_rate``, ``shrunk_rate``, ``shrunk_rate_low``,
+        ``shrunk_rate_high``. No rank is drawn.
+    overall_rate : float
+        Rate of all deals together, drawn as a line.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, [_short(words.value(name)) for name in table["name"]], row_height=0.21)
+    y = _positions(table)
+    ax.axvline(
+        overall_rate,
+        color=ROLES["reference"],
+        linestyle="--",
+        linewidth=1,
+        label=words._("All reps together"),
+    )
+    _whiskers(ax, table, "shrunk_rate", colour=ROLES["measure"])
+    ax.plot(
+        table["shrunk_rate"],
+        y,
+        "o",
+        color=ROLES["measure"],
+        markersize=5,
+        label=words._("Shrunk rate, 95 % interval"),
+    )
+    ax.plot(
+        table["raw_rate"],
+        y,
+        "D",
+        color=ROLES["other"],
+        markerfacecolor="none",
+        markersize=4.5,
+        label=words._("Raw rate"),
+    )
+    _note_rows(ax, [numbers.of(row.n_won, row.n_deals) for row in table.itertuples()])
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.set_xlabel(words.label("cohort_rate"))
+    _legend_above(ax)
+    return ax
+
+
+@rc_context(STYLE)
+def rep_amounts(
+    table: pd.DataFrame, *, currency: str | None, top: int = 15, ax: Axes | None = None
+) -> Axes:
+    """
+    Draw the amount each rep won, the largest first; those after the first ``top`` share one bar.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``reps.totals`` gives
+        ``name``, ``n_won``, ``won_amount``; reps without an amount are not drawn.
+    currency : str or None
+        Code that the axis shows.
+    top : int
+        Number of bars before the shared one.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ordered = table.dropna(subset="won_amount").sort_values("won_amount", ascending=False)
+    shown, others = ordered.iloc[:top], ordered.iloc[top:]
+    labels = [_short(words.value(name)) for name in shown["name"]]
+    amounts, colours = list(shown["won_amount"]), [ROLES["measure"]] * len(shown)
+    if len(others):
+        labels.append(words.translate_n("{n} other", "{n} others", len(others)).format(
+            n=numbers.count(len(others))))
+        amounts.append(others["won_amount"].sum())
+        colours.append(ROLES["muted"])
+    ax = _rows_of(ax, labels, row_height=0.26)
+    ax.barh(np.arange(len(labels)), amounts, height=0.66, color=colours)
+    _note_rows(ax, [numbers.money(amount, None, compact=True) for amount in amounts])
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(_amount_ticks())
+    ax.set_xlabel(with_currency(words.label("won_amount"), currency))
+    return ax
+
+
+@rc_context(STYLE)
+def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw quota attainment as bars against the line at 100 %; running periods are hatched.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``reps.attainment`` gives
+        ``name``, ``attainment``, ``is_finished``. A missing attainment draws no bar.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+    """
+    ax = _rows_of(ax, [_short(words.value(name)) for name in table["name"]], row_height=0.26)
+    bars = ax.barh(
+        _positions(table), table["attainment"].fillna(0), height=0.5, color=ROLES["measure"]
+    )
+    for bar, is_finished in zip(bars, table["is_finished"], strict=True):
+        if not is_finished:
+            bar.set(hatch="////", edgecolor="white")
+    ax.axvline(1, color=ROLES["reference"], linewidth=2, label=words._("Quota"))
+    if not table["is_finished"].all():
+        running = Patch(facecolor=ROLES["measure"], edgecolor="white", hatch="////")
+        handles, labels = ax.get_legend_handles_labels()
+        ax.legend(
+            [*handles, running],
+            [*labels, words._("Period still running")],
+            loc="lower left",
+            bbox_to_anchor=(0, 1.0),
+            ncols=2,
+        )
+    else:
+        _legend_above(ax)
+    _note_rows(ax, [numbers.percent(share) for share in table["attainment"]])
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.set_xlabel(words._("Credited amount as share of the prorated quota"))
+    return ax
+
+
+def place(row: object, *, several_pipelines: bool) -> str:
+    """
+    Name the row of a stage table: its group, its pipeline where there are several, its stage.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> row = SimpleNamespace(pipeline="新签", stage="won")
+    >>> place(row, several_pipelines=True), place(row, several_pipelines=False)
+    ('新签 · Won', 'Won')
+    """
+    parts = [words.value(row.group)] if hasattr(row, "group") else []
+    parts += [words.value(row.pipeline)] if several_pipelines else []
+    return " · ".join([*parts, words.stage(row.stage)])
+
+
+def with_currency(label: str, currency: str | None) -> str:
+    """
+    Put the code of the currency after a label.
+
+    Examples
+    --------
+    >>> with_currency("Won amount", "USD"), with_currency("Won amount", None)
+    ('Won amount (USD)', 'Won amount')
+    """
+    return f"{label} ({currency})" if currency else label
+
+
+def _places(table: pd.DataFrame) -> list[str]:
+    several = table["pipeline"].nunique(dropna=False) > 1
+    return [_short(place(row, several_pipelines=several)) for row in table.itertuples()]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
+def _n(n: float) -> str:
+    return f"n = {numbers.count(n)}"
+
+
+def _positions(table: pd.DataFrame) -> np.ndarray:
+    return np.arange(len(table))
+
+
+def _axes(ax: Axes | None, *, height: float) -> Axes:
+    return ax or Figure(figsize=(WIDTH, height), layout="constrained").subplots()
+
+
+def _rows_of(ax: Axes | None, labels: list[str], *, row_height: float = 0.36) -> Axes:
+    """Axes with one row per label, read from top to bottom."""
+    ax = _axes(ax, height=1.1 + row_height * len(labels))
+    ax.set_yticks(range(len(labels)), labels=labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def _note_rows(ax: Axes, notes: list[str]) -> None:
+    """Write the number and the size of the evidence at the right end of each row."""
+    for y, note in enumerate(notes):
+        ax.text(1.02, y, note, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+
+
+def _count_parts(ax: Axes, bars: list, counts: list[str]) -> None:
+    for bar, text in zip(bars, counts, strict=True):
+        if text:
+            ax.text(
+                bar.get_x() + bar.get_width() / 2,
+                bar.get_y() + bar.get_height() / 2,
+                text,
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color="#1a1a1a",
+                bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0},
+            )
+
+
+def _whiskers(ax: Axes, table: pd.DataFrame, column: str, *, colour: str) -> None:
+    ax.hlines(
+        _positions(table),
+        table[f"{column}_low"].to_numpy(dtype=float),
+        table[f"{column}_high"].to_numpy(dtype=float),
+        color=colour,
+        linewidth=2,
+    )
+
+
+def _share_axis(ax: Axes, label: str) -> None:
+    ax.set_xlim(0, 1)
+    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.set_xlabel(label)
+
+
+def _percent_ticks() -> PercentFormatter:
+    return PercentFormatter(1, decimals=0, symbol=f"{numbers.NO_BREAK}%")
+
+
+def _amount_ticks() -> FuncFormatter:
+    return FuncFormatter(lambda amount, _: numbers.money(amount, None, compact=True))
+
+
+def _legend_above(ax: Axes, *, columns: int = 3) -> None:
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2)
+
+
+def _won_steps(ax: Axes, rows: pd.DataFrame, *, label: str, colour: str, line: str) -> None:
+    kept = rows[rows["n_at_risk"] >= FEWEST_AT_RISK]
+    ax.step(
+        *_from_zero(kept, "won_rate"), where="post", color=colour, linestyle=line, label=label
+    )
+    ax.fill_between(
+        kept["age_days"].to_numpy(dtype=float),
+        kept["won_rate_low"].to_numpy(dtype=float),
+        kept["won_rate_high"].to_numpy(dtype=float),
+        step="post",
+        color=colour,
+        alpha=0.2,
+        linewidth=0,
+    )
+
+
+def _from_zero(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ages and shares of a step curve, which starts at age 0 with nothing won or lost."""
+    return np.r_[0, rows["age_days"]], np.r_[0, rows[column]]
+
+
+def _cell(ax: Axes, cell: object, *, x: int, y: int, highest: float) -> None:
+    """One cell of the grid: its share as a shade and as text, or the mark of a young one."""
+    square = {"xy": (x - 0.48, y - 0.46), "width": 0.96, "height": 0.92}
+    if not cell.is_mature:
+        patch = Rectangle(**square, facecolor="white", edgecolor="#b3b3b3", hatch="///", lw=0)
+        text, colour = words.immature_mark(), "#1a1a1a"
+    else:
+        strength = 0 if pd.isna(cell.won_rate) or not highest > 0 else cell.won_rate / highest
+        patch = Rectangle(**square, facecolor=_shade(strength), lw=0)
+        text, colour = numbers.percent(cell.won_rate), "white" if strength > 0.75 else "#1a1a1a"
+    ax.add_patch(patch)
+    ax.text(x, y, text, ha="center", va="center", fontsize=9, color=colour)
+
+
+def _shade(strength: float) -> tuple[float, ...]:
+    """From nearly white to the colour of the measure."""
+    pale, full = np.array([232, 241, 248]) / 255, np.array([0, 114, 178]) / 255
+    return tuple(pale + (full - pale) * strength)

@@ -1,0 +1,680 @@
+"""
+Metric tables as pages show them: one function per table, which formats and computes no estimate.
+
+Each takes the metric table, ``seen`` (its ``as_of`` and ``source`` stand in the caption) and
+``reason``, the words that explain an empty table. Amounts carry the currency, rates their counts
+and their interval; what cannot be said is "n/a".
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from . import html, numbers, words
+from .charts import OUTCOMES, with_currency
+from .html import Html
+from .words import _, label
+
+INFLOWS = ("starts", "advanced_in", "skipped_in", "moved_back_in", "handed_in", "reopened")
+
+
+class Column(NamedTuple):
+    """A column to show: its label, "text", "number" or "flag", and the text of a row's cell."""
+
+    label: str
+    kind: str
+    cell: Callable[[Any], str]
+
+
+def stage_accounting(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show how the entries of each stage ended and began, with the sums that must equal them.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> seen = SimpleNamespace(as_of=pd.Timestamp("2026-03-31"), source={"currency": "CNY"})
+    >>> "no history" in str(stage_accounting(pd.DataFrame(), seen=seen, reason="no history"))
+    True
+    """
+    what = _("How the entries of each stage ended")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    note = _(
+        "An entry is one unbroken stay of a deal in a stage; it ends in exactly one way, "
+        "so the outcomes add up to the entries. A deal that returns enters again."
+    )
+    ended = _table(table, [*_place(table), *_sides(table, tuple(OUTCOMES), "out")], what, seen, note)
+    began = _table(
+        table, [*_place(table), *_sides(table, INFLOWS, "in")], _("How they began"), seen
+    )
+    return html.stack(ended, began)
+
+
+def step_conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show next-step conversion per stage, by count and by amount.
+    """
+    what = _("Next-step conversion")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        *_place(table),
+        *_counts("n_deals", "n_advanced", "n_lost", "n_open"),
+        Column(label("within_days"), "number", lambda row: numbers.count(row.within_days)),
+        *_estimate("advanced_rate"),
+        Column(label("n_eff"), "number", lambda row: numbers.count(row.n_eff)),
+        *_amounts(seen, "amount_entered", "amount_advanced"),
+        Column(label("amount_rate"), "number", lambda row: numbers.percent(row.amount_rate)),
+    ]
+    note = _(
+        "Estimate with lost deals competing and open ones followed until now, so it is not the "
+        "plain share. One count per deal, at its first visit. The amounts are of deals that "
+        "entered long enough ago."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def cumulative(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the three funnels side by side, with their differences to the any-stage one.
+    """
+    what = _("Cumulative conversion, three ways of counting")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        *_place(table),
+        *_counts("n_cohort", "n_reached"),
+        *_estimate("reached_rate"),
+        *_counts("n_reached_all"),
+        Column(_("All − any"), "number", lambda row: _signed(row.n_reached_all - row.n_reached)),
+        *_counts("n_reached_filled", "n_passed_over"),
+        *_amounts(seen, "amount_cohort", "amount_reached"),
+        Column(
+            label("amount_reached_rate"),
+            "number",
+            lambda row: numbers.percent(row.amount_reached_rate),
+        ),
+    ]
+    note = _(
+        "Any-stage counts each deal that touched the stage and is the one drawn. All-stages asks "
+        "for every stage before it, so a deal that skipped one drops out; linear fill counts a "
+        "skipped stage as passed, which hides skips."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def time_in_stage(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the time that entries stay in each stage, open ones followed until now.
+    """
+    what = _("Time in stage")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        *_place(table),
+        *_counts("n_entries", "n_open"),
+        *_spans("median_days"),
+        Column(label("interval"), "number", _span_range),
+        *_spans("p90_days", "completed_median_days"),
+    ]
+    note = _(
+        "The median of completed stays leaves out the long ones that are still open: it is too "
+        "short while the pipeline grows, and stands here only for comparison."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def segments(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show next-step conversion of each segment against the rest, in the order given.
+    """
+    what = _("Next-step conversion by segment, each against the rest")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(label("kind"), "text", lambda row: label(row.kind)),
+        *_place(table),
+        *_counts("n_deals"),
+        *_estimate("advanced_rate"),
+        Column(label("difference"), "number", lambda row: numbers.points(row.difference)),
+        Column(
+            label("interval"),
+            "number",
+            lambda row: numbers.points_range(row.difference_low, row.difference_high),
+        ),
+        *(_p(name) for name in ("p_value", "q_value")),
+    ]
+    note = _(
+        "q allows for the number of comparisons (Benjamini-Hochberg over all rows): among the "
+        "rows with q below 0.05, about one in twenty differs by chance alone. A difference is not "
+        "a cause."
+    )
+    return _table(table, columns, what, seen, note, row_header=1)
+
+
+def status_now(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show how many deals stand in each stage or end state.
+    """
+    what = _("Where the deals stand")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [*_place(table, stage="state"), *_counts("n_deals"), *_amounts(seen, "amount")]
+    note = _("A state, not a funnel: it does not say which stages a deal has passed.")
+    return _table(table, columns, what, seen, note)
+
+
+def conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the shares won and lost by age, as per cent and as fractions with five decimals.
+    """
+    what = _("Share of deals won and lost by age")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        *_group(table),
+        Column(label("age_days"), "number", lambda row: numbers.count(row.age_days)),
+        *_counts("n_deals", "n_at_risk"),
+        Column(_("Won so far"), "number", lambda row: numbers.count(row.n_won)),
+        *_estimate("won_rate"),
+        *_counts("n_eff"),
+        Column(_("Lost so far"), "number", lambda row: numbers.count(row.n_lost)),
+        *_estimate("lost_rate"),
+        Column(label("open_rate"), "number", lambda row: numbers.percent(row.open_rate)),
+        Column(label("won_fraction"), "number", lambda row: numbers.fraction5(row.won_rate)),
+        Column(label("lost_fraction"), "number", lambda row: numbers.fraction5(row.lost_rate)),
+    ]
+    note = _(
+        "Estimate by Aalen and Johansen: lost competes with won, and a deal that is open counts "
+        "for the days it was followed. Beyond the longest follow-up nothing can be said."
+    )
+    row_header = 1 if "group" in table else 0
+    return _table(table, columns, what, seen, note, row_header=row_header)
+
+
+def grid(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the share won by month of creation and age, a row per month and a column per age.
+    """
+    what = _("Share won by month of creation and age")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    ages = sorted(table["age_days"].unique())
+    rows = []
+    for cohort, cells in table.groupby("cohort", sort=True):
+        by_age = {cell.age_days: _grid_cell(cell) for cell in cells.itertuples()}
+        of_cohort = [numbers.month(cohort), numbers.count(cells["n_deals"].iloc[0])]
+        rows.append(of_cohort + [by_age.get(age, numbers.missing()) for age in ages])
+    by_days = [(_("By {days}").format(days=numbers.days(age)), "number") for age in ages]
+    note = _(
+        "In each cell: estimate, 95 % interval, deals won so far. {mark}: the youngest deal of "
+        "the month has not reached that age. A young month is short, not low."
+    ).format(mark=words.immature())
+    return html.table(
+        caption=_caption(what, seen),
+        columns=[(label("cohort"), "text"), (label("n_deals"), "number"), *by_days],
+        rows=rows,
+        note=note,
+    )
+
+
+def win_rates(
+    table: pd.DataFrame, *, seen: Any, age_days: int, stale_days: int, reason: str | None = None
+) -> Html:
+    """
+    Show the labelled win rates side by side, each with what it divides by what.
+    """
+    what = _("What each win-rate label would say").replace("win-rate label", _("label"))
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    age, stale = numbers.days(age_days), numbers.days(stale_days)
+    columns = [
+        Column(_("Label"), "text", lambda row: words.win_rate(row.label)),
+        Column(
+            _("Meaning"),
+            "text",
+            lambda row: words.win_rate_meaning(row.label, age_days=age, stale_days=stale),
+        ),
+        Column(label("k_of_n"), "number", lambda row: numbers.of(row.n_won, row.n_deals)),
+        *_estimate("rate", digits=2),
+    ]
+    note = _(
+        "Only the cohort rate compares deals at equal age. The closed rate leaves out slow deals; "
+        "the created rate is low for young deals."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def monthly(
+    table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None = None
+) -> Html:
+    """
+    Show the closed, created and cohort win rate by month; young months carry a mark.
+    """
+    what = _("Win rates by month: closed, created, and cohort at {age}").format(
+        age=numbers.days(age_days)
+    )
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(label("month"), "text", lambda row: numbers.month(row.month)),
+        Column(
+            label("closed_k_of_n"),
+            "number",
+            lambda row: numbers.of(row.n_won_closed, row.n_closed),
+        ),
+        *_estimate("closed_rate", digits=2),
+        Column(
+            label("created_k_of_n"),
+            "number",
+            lambda row: numbers.of(row.n_won_created, row.n_created),
+        ),
+        *_estimate("created_rate"),
+        *_estimate("cohort_rate"),
+        Column(label("is_mature"), "flag", lambda row: _maturity(row.is_mature)),
+    ]
+    note = _(
+        "The closed rate goes by month of closing and swings when losses are logged in bulk; the "
+        "created and the cohort rate go by month of creation."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the days from creation to won, won deals only, by month of winning.
+    """
+    what = _("Sales cycle: days from creation to won, won deals only")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(
+            label("month_won"),
+            "text",
+            lambda row: _("All") if pd.isna(row.month) else numbers.month(row.month),
+        ),
+        *_counts("n_won"),
+        *_spans("p25_days", "p50_days", "p75_days"),
+        Column(label("p90_won_days"), "number", lambda row: numbers.span(row.p90_days)),
+        Column(
+            label("mean_days"), "number", lambda row: numbers.decimal(row.mean_days, digits=1)
+        ),
+    ]
+    note = _(
+        "The won deals of a young cohort are the quick ones: use the curve, not this table, to "
+        "compare before and after."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def rep_totals(
+    table: pd.DataFrame, *, seen: Any, by: str = "owner", reason: str | None = None
+) -> Html:
+    """
+    Show wins, losses, open deals, amounts and cycle of each rep, or of each ``by``.
+    """
+    what = _("Totals by {kind}").format(kind=(label("rep") if by == "owner" else label(by)).lower())
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(label("rep") if by == "owner" else label(by), "text", rep_name),
+        *_team(table, by),
+        *_counts("n_deals", "n_won", "n_lost", "n_open", "n_removed"),
+        *_amounts(seen, "won_amount", "open_amount"),
+        *_estimate("closed_rate", digits=2),
+        *_spans("cycle_days"),
+        *_counts("n_handed"),
+    ]
+    note = _(
+        "The closed win rate is won / (won + lost). It depends on what each was given and on how "
+        "soon losses are logged; the adjusted comparison is the one to read."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def rep_ranking(
+    table: pd.DataFrame, *, gate: Any, seen: Any, age_days: int, reason: str | None = None
+) -> Html:
+    """
+    Show raw, adjusted and shrunk rates; ranks only where the data can tell the reps apart.
+
+    Parameters
+    ----------
+    table, gate : as ``reps.ranking`` gives
+    seen, age_days : see the module; the age at which a deal counts as won
+    reason : str, optional
+        Why the table is empty.
+    """
+    what = _("Reps: cohort win rate at {age}, raw, adjusted and shrunk").format(
+        age=numbers.days(age_days)
+    )
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    ranks = [
+        Column(
+            label("rank"), "number", lambda row: numbers.count_range(row.rank_low, row.rank_high)
+        ),
+        Column(
+            label("top_quartile_share"),
+            "number",
+            lambda row: numbers.percent(row.top_quartile_share),
+        ),
+    ]
+    columns = [
+        Column(label("rep"), "text", rep_name),
+        *_team(table, "owner"),
+        Column(label("n_mature"), "number", lambda row: numbers.count(row.n_deals)),
+        *_counts("n_won"),
+        *_estimate("raw_rate"),
+        Column(label("expected"), "number", lambda row: numbers.decimal(row.expected, digits=1)),
+        Column(
+            label("observed_over_expected"),
+            "number",
+            lambda row: numbers.decimal(row.observed_over_expected),
+        ),
+        Column(label("adjusted_rate"), "number", lambda row: numbers.percent(row.adjusted_rate)),
+        *_estimate("shrunk_rate"),
+        Column(label("reliability"), "number", lambda row: numbers.decimal(row.reliability)),
+        *(ranks if gate_value(gate, "is_open") else []),
+    ]
+    return _table(table, columns, what, seen, _ranking_note(gate))
+
+
+def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show quota, credited amount and attainment by holder and period.
+    """
+    what = _("Quota attainment")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(label("holder"), "text", lambda row: words.value(row.name)),
+        Column(label("holder_type"), "text", lambda row: words.holder_type(row.holder_type)),
+        Column(label("period"), "text", period),
+        *_amounts(seen, "quota", "prorated_quota", "credited_amount"),
+        Column(label("attainment"), "number", lambda row: numbers.percent(row.attainment)),
+        Column(
+            label("is_finished"),
+            "flag",
+            lambda row: _("finished") if row.is_finished else _("still running"),
+        ),
+    ]
+    note = _(
+        "Attainment = credited amount / quota prorated for joining, leaving and ramp. Persons need "
+        "not add up to their team."
+    )
+    return _table(table, columns, what, seen, note)
+
+
+def ledger(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show what became of every row that was read.
+    """
+    what = _("What became of every row read")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(label("table"), "text", lambda row: words.value(row.table)),
+        Column(label("file"), "text", lambda row: words.value(row.file)),
+        *_counts("n_in", "n_accepted", "n_quarantined", "n_refused"),
+    ]
+    note = _("Rows read = accepted + quarantined + refused; nothing is dropped in silence.")
+    return _table(table, columns, what, seen, note)
+
+
+def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show what was found in the data, with the number of rows concerned.
+    """
+    what = _("Data findings")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason or _("Nothing was found."))
+    columns = [
+        Column(label("finding"), "text", lambda row: words.finding(row.kind)),
+        Column(label("subject"), "text", lambda row: _or_nothing(row.subject)),
+        *_counts("n_rows"),
+        Column(label("detail"), "text", lambda row: _or_nothing(row.detail)),
+    ]
+    return _table(table, columns, what, seen)
+
+
+def exclusions(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show how many deals the numbers leave out, by reason.
+    """
+    what = _("Deals left out, by reason")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason or _("No deal is left out."))
+    columns = [
+        Column(label("reason"), "text", lambda row: words.exclusion(row.reason)),
+        *_counts("n_deals"),
+    ]
+    return _table(table, columns, what, seen)
+
+
+def parameters(values: Mapping[str, Any], *, seen: Any) -> Html:
+    """
+    Show the settings and versions that the page was made with.
+    """
+    rows = [[words.plain_slug(name), _setting(value)] for name, value in values.items()]
+    return html.table(
+        caption=_caption(_("Parameters and versions"), seen),
+        columns=[(label("parameter"), "text"), (label("value"), "text")],
+        rows=rows,
+    )
+
+
+def missing(what: str, *, seen: Any, reason: str | None) -> Html:
+    """
+    Say that a section has no rows, and why.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> seen = SimpleNamespace(as_of=pd.Timestamp("2026-03-31"))
+    >>> "no row as of 31 Mar 2026" in str(missing("Time in stage", seen=seen, reason=None))
+    True
+    """
+    text = reason or _("There is no row as of {date}.").format(date=numbers.date(seen.as_of))
+    return html.notice(title=_("{what}: nothing to show").format(what=what), text=text)
+
+
+def gate_value(gate: Any, key: str) -> Any:
+    """
+    Read one value of the gate, a frame of one row or a mapping.
+
+    Examples
+    --------
+    >>> gate_value(pd.DataFrame({"p_value": [0.2]}), "p_value"), gate_value({"df": 29}, "df")
+    (0.2, 29)
+    """
+    return np.ravel(gate[key])[0].item()
+
+
+def rep_name(row: Any) -> str:
+    """
+    Name a rep or a group; one without a name goes by its id.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> rep_name(SimpleNamespace(name=None, group="r7"))
+    'r7'
+    """
+    return words.value(row.group if pd.isna(row.name) else row.name)
+
+
+def period(row: Any) -> str:
+    """
+    Name a period by its first and last day.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> day = pd.Timestamp("2026-03-31")
+    >>> period(SimpleNamespace(period_start=day, period_end=day))
+    '31 Mar 2026 – 31 Mar 2026'
+    """
+    return f"{numbers.date(row.period_start)} – {numbers.date(row.period_end)}"
+
+
+def _table(
+    table: pd.DataFrame,
+    columns: Sequence[Column],
+    what: str,
+    seen: Any,
+    note: str | None = None,
+    *,
+    row_header: int = 0,
+) -> Html:
+    return html.table(
+        caption=_caption(what, seen),
+        columns=[(column.label, column.kind) for column in columns],
+        rows=[[column.cell(row) for column in columns] for row in table.itertuples()],
+        note=note,
+        row_header=row_header,
+    )
+
+
+def _caption(what: str, seen: Any) -> str:
+    return _("{what}, as of {date}").format(what=what, date=numbers.date(seen.as_of))
+
+
+def _group(table: pd.DataFrame) -> list[Column]:
+    if "group" not in table:
+        return []
+    return [Column(label("group"), "text", lambda row: words.value(row.group))]
+
+
+def _place(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:
+    """Stage first, since it names the row; then its pipeline where there are several."""
+    columns = [*_group(table), Column(label(stage), "text", lambda row: words.stage(row.stage))]
+    if table["pipeline"].nunique(dropna=False) > 1:
+        columns.append(Column(label("pipeline"), "text", lambda row: words.value(row.pipeline)))
+    return columns
+
+
+def _team(table: pd.DataFrame, by: str) -> list[Column]:
+    if by == "team" or "team" not in table or table["team"].isna().all():
+        return []
+    return [Column(label("team"), "text", lambda row: words.value(row.team))]
+
+
+def _counts(*names: str) -> list[Column]:
+    return [
+        Column(label(name), "number", lambda row, name=name: numbers.count(getattr(row, name)))
+        for name in names
+    ]
+
+
+def _spans(*names: str) -> list[Column]:
+    return [
+        Column(label(name), "number", lambda row, name=name: numbers.span(getattr(row, name)))
+        for name in names
+    ]
+
+
+def _amounts(seen: Any, *names: str) -> list[Column]:
+    currency = seen.source["currency"]
+    return [
+        Column(
+            with_currency(label(name), currency),
+            "number",
+            lambda row, name=name: numbers.money(getattr(row, name), None),
+        )
+        for name in names
+    ]
+
+
+def _estimate(rate: str, *, digits: int = 1) -> list[Column]:
+    """A rate and its interval."""
+    return [
+        Column(
+            label(rate), "number", lambda row: numbers.percent(getattr(row, rate), digits=digits)
+        ),
+        Column(
+            label("interval"),
+            "number",
+            lambda row: numbers.percent_range(
+                getattr(row, f"{rate}_low"), getattr(row, f"{rate}_high"), digits=1
+            ),
+        ),
+    ]
+
+
+def _p(name: str) -> Column:
+    return Column(
+        label(name),
+        "number",
+        lambda row: numbers.p_value(getattr(row, name)).removeprefix("= "),
+    )
+
+
+def _sides(table: pd.DataFrame, parts: tuple[str, ...], total: str) -> list[Column]:
+    """Entries, the parts that make them up, their sum and whether it is right."""
+    return [
+        *_counts("entries", *parts),
+        Column(label(total), "number", lambda row: numbers.count(_sum(row, parts))),
+        Column(
+            label("balance"),
+            "flag",
+            lambda row: _("✓ adds up") if _sum(row, parts) == row.entries else _("✗ does not add up"),
+        ),
+    ]
+
+
+def _sum(row: Any, parts: tuple[str, ...]) -> int:
+    return sum(getattr(row, part) for part in parts)
+
+
+def _signed(n: float) -> str:
+    sign = "−" if n < 0 else "+" if n > 0 else ""
+    return sign + numbers.count(abs(n))
+
+
+def _span_range(row: Any) -> str:
+    if pd.isna(row.median_days_low):
+        return numbers.missing()
+    if pd.isna(row.median_days_high):
+        return _("{low} or more").format(low=numbers.span(row.median_days_low))
+    return f"{numbers.span(row.median_days_low)}–{numbers.span(row.median_days_high)}"
+
+
+def _grid_cell(cell: Any) -> str:
+    if not cell.is_mature:
+        return words.immature_mark()
+    interval = numbers.percent_range(cell.won_rate_low, cell.won_rate_high)
+    return f"{numbers.percent(cell.won_rate, digits=1)} ({interval}) {numbers.count(cell.n_won)}"
+
+
+def _maturity(is_mature: bool) -> str:
+    return _("mature") if is_mature else words.immature()
+
+
+def _ranking_note(gate: Any) -> str:
+    test = _("chi² {chi2} on {df} degrees of freedom, p {p}").format(
+        chi2=numbers.decimal(gate_value(gate, "chi2"), digits=1),
+        df=numbers.count(gate_value(gate, "df")),
+        p=numbers.p_value(gate_value(gate, "p_value")),
+    )
+    if gate_value(gate, "is_open"):
+        return _(
+            "The reps differ by more than chance ({test}). Rank 1 is the highest shrunk rate; read "
+            "the interval, not a single place."
+        ).format(test=test)
+    return _(
+        "The reps cannot be told apart on these data ({test}): they stand by name, without ranks."
+    ).format(test=test)
+
+
+def _or_nothing(text: Any) -> str:
+    return "" if pd.isna(text) else str(text)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
+    return words.value(value)

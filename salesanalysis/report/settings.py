@@ -1,0 +1,287 @@
+"""
+Suite and parameter files: what to run, as of which day, with which values.
+
+YAML is read strictly, since it changes text silently otherwise (``no`` is False, ``0123`` is 83):
+a key may occur once, anchors are refused, and a value must have the type that the notebook's
+parameters cell declares.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import papermill
+import yaml
+
+from salesanalysis.report.exits import Exit, RunError
+
+GIVEN = ("as_of", "crm")
+"""The parameters that the runner sets in every notebook."""
+
+_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports")
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One notebook of a suite, with the values of its parameters except `GIVEN`."""
+
+    name: str
+    notebook: Path
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What one run makes; ``as_of`` is still as written, a day or a word for one."""
+
+    path: Path
+    title: str
+    as_of: str
+    timezone: ZoneInfo
+    crm: Path
+    reports: tuple[Report, ...]
+
+    @property
+    def root(self) -> Path:
+        """The project's folder: the parent of ``params``."""
+        return self.path.parent.parent
+
+
+def read(path: Path) -> Suite:
+    """
+    Read a suite file and the parameter file of each of its notebooks.
+
+    Parameters
+    ----------
+    path : Path
+        ``params/<suite>.yaml``, with ``as_of``, ``timezone``, ``crm``, ``title`` and ``reports``:
+        a list of ``notebook`` (a name in ``notebooks``) and optional ``parameters``, which win
+        over those of ``params/<notebook>.yaml``.
+
+    Raises
+    ------
+    RunError
+        Code USAGE: a missing file, a missing or unknown key, a value of the wrong type, a
+        parameter that the notebook does not declare.
+    """
+    path = path.resolve()
+    keys = _mapping(_load(path), path.name)
+    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS, where=path.name)
+    texts = {key: _text(keys[key], f"{path.name}: {key}") for key in _SUITE_KEYS[:-1]}
+    entries = _items(keys["reports"], f"{path.name}: reports")
+    reports = tuple(_report(entry, path) for entry in entries)
+    names = [report.name for report in reports]
+    if not names or len(set(names)) < len(names):
+        raise _refused(f"{path.name}: reports must name each notebook once, but names {names}")
+    return Suite(
+        path=path,
+        title=texts["title"],
+        as_of=texts["as_of"],
+        timezone=_timezone(texts["timezone"], path.name),
+        crm=path.parent.parent / texts["crm"],
+        reports=reports,
+    )
+
+
+def day(text: str, *, today: date) -> date:
+    """
+    Resolve an as-of date.
+
+    Parameters
+    ----------
+    text : str
+        A day as ``2026-06-30``, or ``today``, or ``last_month_end``.
+    today : date
+        The day it is, in the suite's time zone.
+
+    Raises
+    ------
+    RunError
+        Code USAGE: anything else.
+
+    Examples
+    --------
+    >>> day("last_month_end", today=date(2024, 3, 15))
+    datetime.date(2024, 2, 29)
+    """
+    if text == "today":
+        return today
+    if text == "last_month_end":
+        return today.replace(day=1) - timedelta(days=1)
+    try:
+        return datetime.strptime(text if len(text) == 10 else "", "%Y-%m-%d").date()
+    except ValueError:
+        raise _refused(
+            f'as_of must be a day such as "2026-06-30", "today" or "last_month_end", '
+            f"but is {text!r}"
+        ) from None
+
+
+def _report(entry: yaml.Node, suite: Path) -> Report:
+    where = f"{suite.name}: reports"
+    keys = _mapping(entry, where)
+    _expect_keys(keys, ("notebook", "parameters"), required=("notebook",), where=where)
+    name = _text(keys["notebook"], f"{where}: notebook")
+    notebook = suite.parent.parent / "notebooks" / f"{name}.ipynb"
+    # "index" is the name of the page that lists the others.
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "index" or not notebook.is_file():
+        found = sorted(file.stem for file in notebook.parent.glob("*.ipynb"))
+        raise _refused(f"{where}: notebook must be one of {found}, but is {name!r}")
+    types = _declared(notebook)
+    values: dict[str, Any] = {}
+    file = suite.with_name(f"{name}.yaml")
+    if file.is_file():
+        values |= _values(_mapping(_load(file), file.name), types, file.name, notebook.name)
+    if "parameters" in keys:
+        place = f"{where}: {name}: parameters"
+        own = _mapping(keys["parameters"], place)
+        values |= _values(own, types, place, notebook.name)
+    return Report(name, notebook, {key: values[key] for key in values if key not in GIVEN})
+
+
+def _declared(notebook: Path) -> dict[str, str]:
+    """Give the type, as written, of each name in a notebook's parameters cell."""
+    declared = papermill.inspect_notebook(_braces_doubled(notebook))
+    types = {
+        name: found["inferred_type_name"]
+        if found["inferred_type_name"] != "None"
+        else type(ast.literal_eval(found["default"])).__name__
+        for name, found in declared.items()
+    }
+    missing = [name for name in GIVEN if types.get(name) != "str"]
+    if missing:
+        raise _refused(
+            f"{notebook.name} must have a cell tagged parameters that declares "
+            f"{' and '.join(f'{name}: str' for name in missing)}, but declares "
+            f"{', '.join(types) or 'nothing'}; add it"
+        )
+    return types
+
+
+def _braces_doubled(path: Path) -> str:
+    """Write a path for papermill, which fills in ``{name}``."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _values(
+    keys: Mapping[str, yaml.Node], types: Mapping[str, str], where: str, notebook: str
+) -> dict[str, Any]:
+    unknown = [key for key in keys if key not in types]
+    if unknown:
+        raise _refused(
+            f"{where}: parameters must be among those that {notebook} declares "
+            f"({', '.join(sorted(types))}), but {', '.join(unknown)} is not; correct the name"
+        )
+    return {key: _value(node, types[key], f"{where}: {key}") for key, node in keys.items()}
+
+
+def _value(node: yaml.Node, declared: str, where: str) -> Any:
+    of = re.fullmatch(r"list(?:\[(\w+)\])?", declared)
+    if of:
+        return [_value(item, of[1] or "str", where) for item in _items(node, where)]
+    if declared == "str":
+        return _text(node, where)
+    convert = _CONVERT.get(declared)
+    if convert is None:
+        raise _refused(f"{where}: the notebook declares the type {declared}; use {_TYPES}")
+    text = node.value if isinstance(node, yaml.ScalarNode) else None
+    value = None if text is None else convert(text)
+    if value is None:
+        shown = "a list or mapping" if text is None else repr(text)
+        raise _refused(f"{where} must be {declared}, but is {shown} ({_place(node)})")
+    return value
+
+
+def _integer(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[+-]?(0|[1-9]\d*)", text) else None
+
+
+def _decimal(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "int": _integer,
+    "float": _decimal,
+    "bool": {"true": True, "false": False}.get,
+}
+_TYPES = "str, int, float, bool, or a list of one of them, such as list[int]"
+
+
+def _load(path: Path) -> yaml.Node:
+    try:
+        text = path.read_text("utf-8-sig")
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if getattr(event, "anchor", None):
+                raise _refused(f"{path.name}: anchors and aliases are refused ({_place(event)})")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error.strerror if isinstance(error, OSError) else error).split())
+        raise _refused(f"{path.name} cannot be read: {reason}; looked in {path.parent}") from None
+    if node is None:
+        raise _refused(f"{path.name} must hold keys and values, but is empty")
+    return node
+
+
+def _mapping(node: yaml.Node, where: str) -> dict[str, yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        raise _refused(f"{where} must hold keys and values ({_place(node)})")
+    keys: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        name = _text(key, f"{where}: a key")
+        if name in keys:
+            raise _refused(f"{where}: each key must occur once, but {name} is given again "
+                           f"({_place(key)})")  # fmt: skip
+        keys[name] = value
+    return keys
+
+
+def _items(node: yaml.Node, where: str) -> list[yaml.Node]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise _refused(f"{where} must be a list ({_place(node)})")
+    return node.value
+
+
+def _text(node: yaml.Node, where: str) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _refused(f"{where} must be text, but is a list or mapping ({_place(node)})")
+    kind = node.tag.rpartition(":")[2]
+    if kind != "str":
+        raise _refused(
+            f'{where} must be text, but {node.value} without quotes is read as "{kind}"; '
+            f'write "{node.value}" ({_place(node)})'
+        )
+    return node.value
+
+
+def _expect_keys(
+    keys: Mapping[str, Any], allowed: tuple[str, ...], *, required: tuple[str, ...], where: str
+) -> None:
+    unknown = [key for key in keys if key not in allowed]
+    missing = [key for key in required if key not in keys]
+    if unknown or missing:
+        faults = [f"{key} is missing" for key in missing] + [f"{key} is unknown" for key in unknown]
+        raise _refused(f"{where}: keys must be {', '.join(allowed)}, but {', '.join(faults)}")
+
+
+def _timezone(name: str, where: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise _refused(
+            f'{where}: timezone must be a name such as "Asia/Shanghai", but is {name!r}'
+        ) from None
+
+
+def _place(found: Any) -> str:
+    return f"line {found.start_mark.line + 1}"
+
+
+def _refused(message: str) -> RunError:
+    return RunError(message, Exit.USAGE)
