@@ -11,7 +11,9 @@ class _TextLoader(yaml.BaseLoader):
     def compose_node(self, parent, index):
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise ValueError(f"line {event.start_mark.line + 1}: anchors and aliases are not allowed")
+            raise ValueError(
+                f"line {event.start_mark.line + 1}: anchors and aliases are not allowed"
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):

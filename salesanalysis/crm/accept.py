@@ -2,12 +2,14 @@
 
 from salesanalysis.crm.mapping import Mapping
 from salesanalysis.crm.read import LINE
-from salesanalysis.crm.store import Session
+from salesanalysis.crm.store import Session, literal
 from salesanalysis.crm.tables import TABLES, on
 
 WON, LOST, REMOVED = 30001, 30002, 30003  # stage numbers of the end states, after every stage
 END_STATES = {WON: "won", LOST: "lost", REMOVED: "removed"}
-_NO_DEAL = "t.deal_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.deal_id = t.deal_id)"
+_NO_DEAL = (
+    "t.deal_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deals d WHERE d.deal_id = t.deal_id)"
+)
 _CHECKS: dict[str, list[tuple[str, str, str]]] = {  # test, reason, column to show
     "deals": [
         ("t.status IN ('won', 'lost') AND t.closed_at IS NULL", "closed_without_date", "closed_at"),
@@ -33,9 +35,9 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     if name != "deals" and "deal_id" in columns:
         checks.append((_NO_DEAL, "unknown_deal", "deal_id"))
     if name == "stage_events":
-        _accept_events(session, file)
+        _accept_events(session, file, rules)
         return
-    _quarantine(session, name, file, checks)
+    _quarantine(session, name, file, checks, rules)
     session.run(f"CREATE TABLE {name} AS {_selected(name)}")
 
 
@@ -75,7 +77,7 @@ def _numbered_stages() -> str:
     """
 
 
-def _accept_events(session: Session, file: str) -> None:
+def _accept_events(session: Session, file: str, rules: Mapping) -> None:
     """Stage events carry keys instead of texts: ``deal_key`` and ``stage_no`` (of an end state: its number)."""
     columns = []
     for column in TABLES["stage_events"]:
@@ -97,15 +99,25 @@ def _accept_events(session: Session, file: str) -> None:
     n_good = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
     if n_good == session.one("SELECT count(*) FROM stage_events"):
         return
-    _quarantine(session, "stage_events", file, [(_NO_DEAL, "unknown_deal", "deal_id")])
+    _quarantine(session, "stage_events", file, [(_NO_DEAL, "unknown_deal", "deal_id")], rules)
     unplaced = f"t.{LINE} NOT IN (SELECT line FROM stage_events)"
-    _quarantine(session, "stage_events", file, [(unplaced, "unknown_stage", "stage")])
+    _quarantine(session, "stage_events", file, [(unplaced, "unknown_stage", "stage")], rules)
 
 
-def _quarantine(session: Session, name: str, file: str, checks: list[tuple[str, str, str]]) -> None:
+def _local(name: str, column: str, rules: Mapping) -> str:
+    """SQL of a value to show, instants as they read in the source's time zone."""
+    kind = next(c.kind for c in TABLES[name] if c.name == column)
+    zone = literal(rules.timezone)
+    return f"timezone({zone}, timezone('UTC', t.{column}))" if kind == "ts" else f"t.{column}"
+
+
+def _quarantine(
+    session: Session, name: str, file: str, checks: list[tuple[str, str, str]], rules: Mapping
+) -> None:
     for test, reason, column in checks:
         session.run(
-            f"CREATE TEMP TABLE aside AS SELECT t.{LINE}, CAST(t.{column} AS VARCHAR) AS value FROM typed t "
+            f"CREATE TEMP TABLE aside AS SELECT t.{LINE}, CAST({_local(name, column, rules)} AS VARCHAR) AS value "
+            f"FROM typed t "
             f"WHERE t._problem IS NULL AND ({test})"
         )
         if session.one("SELECT count(*) FROM aside"):
@@ -113,7 +125,9 @@ def _quarantine(session: Session, name: str, file: str, checks: list[tuple[str, 
                 f"INSERT INTO rejected SELECT 'quarantined', ?, ?, {LINE}, ?, value, ? FROM aside",
                 (name, file, column, reason),
             )
-            session.run(f"UPDATE typed SET _problem = -2 WHERE {LINE} IN (SELECT {LINE} FROM aside)")
+            session.run(
+                f"UPDATE typed SET _problem = -2 WHERE {LINE} IN (SELECT {LINE} FROM aside)"
+            )
         session.run("DROP TABLE aside")
 
 
@@ -129,7 +143,8 @@ def _complete_deals_from_events(session: Session, file: str) -> None:
     session.run("DROP TABLE merged")
     n_deals = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
     session.run(
-        "INSERT INTO findings VALUES ('merged_rows', 'deals', ?, ?)", (n_rows - n_deals, f"{n_deals} deals in {file}")
+        "INSERT INTO findings VALUES ('merged_rows', 'deals', ?, ?)",
+        (n_rows - n_deals, f"{n_deals} deals in {file}"),
     )
     last = "arg_max({}, (entered_at, coalesce(seq, 0), " + LINE + "))"
     session.run(
@@ -145,6 +160,4 @@ def _complete_deals_from_events(session: Session, file: str) -> None:
         WHERE typed.deal_id = e.deal_id AND typed._problem IS NULL
         """
     )
-    session.run(
-        "UPDATE typed SET status = 'open' WHERE _problem IS NULL AND status IS NULL"
-    )
+    session.run("UPDATE typed SET status = 'open' WHERE _problem IS NULL AND status IS NULL")

@@ -38,7 +38,13 @@ class Problem(NamedTuple):
 
 
 def typed_rows(
-    name: str, table: TableMap, mapping: Mapping, *, source: str, types: dict[str, str], lookups: dict[str, str]
+    name: str,
+    table: TableMap,
+    mapping: Mapping,
+    *,
+    source: str,
+    types: dict[str, str],
+    lookups: dict[str, str],
 ) -> tuple[str, list[Problem]]:
     """
     SQL that converts one canonical table, one row per source row.
@@ -70,7 +76,10 @@ def typed_rows(
             out += _absent(column)
             continue
         text, kind = _text(spec, types, number, joins, lookups)
-        read += [f"{text} AS raw{number}", f"{_parsed(text, kind, column, spec, mapping)} AS val{number}"]
+        read += [
+            f"{text} AS raw{number}",
+            f"{_parsed(text, kind, column, spec, mapping)} AS val{number}",
+        ]
         out += _converted(column, number, kind, spec, mapping)
         problems += _problems(name, column, spec, number, kind, mapping)
     problems.sort(key=lambda problem: problem.outcome, reverse=True)  # refused before quarantined
@@ -151,7 +160,9 @@ def _has_offset(kind: str, spec: ColumnMap, mapping: Mapping) -> bool:
     return "TIME ZONE" in kind or (kind == "VARCHAR" and "%z" in (spec.format or mapping.datetime))
 
 
-def _converted(column: Column, number: int, kind: str, spec: ColumnMap, mapping: Mapping) -> list[str]:
+def _converted(
+    column: Column, number: int, kind: str, spec: ColumnMap, mapping: Mapping
+) -> list[str]:
     value = f"val{number}"
     if column.kind != "ts":
         return [f"{value} AS {column.name}"]
@@ -175,7 +186,13 @@ def _problems(
         found.append((f"{raw} IS NOT NULL AND {value} IS NULL", outcome, f"not_{column.kind}"))
     if column.kind in ("ts", "date"):
         days = ("DATE '1900-01-01'", "DATE '2200-01-01'")
-        found.append((f"NOT (CAST({value} AS DATE) BETWEEN {days[0]} AND {days[1]})", outcome, "year_out_of_range"))
+        found.append(
+            (
+                f"NOT (CAST({value} AS DATE) BETWEEN {days[0]} AND {days[1]})",
+                outcome,
+                "year_out_of_range",
+            )
+        )
     if column.kind == "ts" and not _has_offset(kind, spec, mapping):
         zone = literal(mapping.timezone)
         there = f"timezone({zone}, timezone({zone}, {value}))"

@@ -12,11 +12,10 @@ from salesanalysis.crm.tables import TABLES
 def record(session: Session, rules: Mapping, files: dict[str, dict]) -> None:
     """Write the ``findings`` of the load: kind (slug), subject, number of rows, detail."""
     for name, table in rules.tables.items():
-        if table.file:
-            _unused_columns(session, table, files[table.file])
         _unknown_values(session, name, table, files)
         _empty_values(session, name, table)
     for file, about in files.items():
+        _unused_columns(session, file, about, [t for t in rules.tables.values() if t.file == file])
         if rules.encoding is None and about["encoding"] != "parquet":
             _add(session, "guessed_encoding", file, about["n_in"], about["encoding"])
     _deal_findings(session)
@@ -33,11 +32,12 @@ def _add(session: Session, kind: str, subject: str, n_rows: int, detail: str | N
         session.run("INSERT INTO findings VALUES (?, ?, ?, ?)", (kind, subject, n_rows, detail))
 
 
-def _unused_columns(session: Session, table, about: dict) -> None:
-    used = {column.column for column in table.columns.values()} | set(table.ignore)
+def _unused_columns(session: Session, file: str, about: dict, tables: list) -> None:
+    used = {column.column for table in tables for column in table.columns.values()}
+    used |= {name for table in tables for name in table.ignore}
     unused = [name for name in about["columns"] if name not in used]
-    if unused:
-        _add(session, "unused_columns", table.file, len(unused), ", ".join(unused))
+    if tables and unused:
+        _add(session, "unused_columns", file, len(unused), ", ".join(unused))
 
 
 def _unknown_values(session: Session, name: str, table, files: dict[str, dict]) -> None:
@@ -59,7 +59,9 @@ def _unknown_values(session: Session, name: str, table, files: dict[str, dict]) 
         for value, count in counts:
             if value not in listed:
                 near = difflib.get_close_matches(value, listed, n=1)
-                detail = f"not in {spec.known_from['file']}" + (f"; nearest: {near[0]}" if near else "")
+                detail = f"not in {spec.known_from['file']}" + (
+                    f"; nearest: {near[0]}" if near else ""
+                )
                 _add(session, "unknown_value", f"{column} “{value}”", count, detail)
 
 
@@ -67,8 +69,13 @@ def _empty_values(session: Session, name: str, table) -> None:
     """Empty cells of mapped columns of deals: they fall out of views by that column."""
     if name != "deals":
         return
-    watched = [c.name for c in TABLES["deals"] if c.name in table.columns and c.name in
-               ("created_at", "owner", "amount", "account_id", "source", "segment", "product", "region")]
+    watched = [
+        c.name
+        for c in TABLES["deals"]
+        if c.name in table.columns
+        and c.name
+        in ("created_at", "owner", "amount", "account_id", "source", "segment", "product", "region")
+    ]
     for column in watched:
         _add(
             session,
@@ -80,12 +87,19 @@ def _empty_values(session: Session, name: str, table) -> None:
 
 
 def _deal_findings(session: Session) -> None:
-    _add(session, "removed_deals", "deals", session.one("SELECT count(*) FROM deals WHERE status = 'removed'"))
+    _add(
+        session,
+        "removed_deals",
+        "deals",
+        session.one("SELECT count(*) FROM deals WHERE status = 'removed'"),
+    )
     _add(
         session,
         "zero_span",
         "deals",
-        session.one("SELECT count(*) FROM deals WHERE status IN ('won', 'lost') AND closed_on = created_on"),
+        session.one(
+            "SELECT count(*) FROM deals WHERE status IN ('won', 'lost') AND closed_on = created_on"
+        ),
     )
 
 
@@ -94,7 +108,9 @@ def _history_findings(session: Session) -> None:
         session,
         "no_history",
         "deals",
-        session.one("SELECT count(*) FROM deals WHERE deal_key NOT IN (SELECT deal_key FROM stage_events)"),
+        session.one(
+            "SELECT count(*) FROM deals WHERE deal_key NOT IN (SELECT deal_key FROM stage_events)"
+        ),
     )
     _add(
         session,
@@ -152,7 +168,9 @@ def _people_findings(session: Session) -> None:
         "SELECT DISTINCT name FROM people WHERE person_id NOT IN "
         "(SELECT owner FROM deals WHERE owner IS NOT NULL) ORDER BY 1"
     )
-    _add(session, "people_without_deals", "people", len(idle), ", ".join(row[0] for row in idle[:10]))
+    _add(
+        session, "people_without_deals", "people", len(idle), ", ".join(row[0] for row in idle[:10])
+    )
 
 
 def _credit_findings(session: Session) -> None:

@@ -30,7 +30,9 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def load(source: str | Path, mapping: str | Path, into: str | Path, *, say: Callable[[str], None] = _say) -> Path:
+def load(
+    source: str | Path, mapping: str | Path, into: str | Path, *, say: Callable[[str], None] = _say
+) -> Path:
     """
     Load a CRM export into a store.
 
@@ -61,9 +63,13 @@ def load(source: str | Path, mapping: str | Path, into: str | Path, *, say: Call
                 session.run(statement)
         files = _read_files(session, source, rules, say)
         if "stage_events" in rules.tables and "stages" not in rules.tables:
-            raise MappingError("stage_events need the table `stages`: without the order of stages no step is known")
+            raise MappingError(
+                "stage_events need the table `stages`: without the order of stages no step is known"
+            )
         if rules.deals_from_events:
-            query, _ = _typed(rules, "stage_events", files[rules.tables["stage_events"].file], files)
+            query, _ = _typed(
+                rules, "stage_events", files[rules.tables["stage_events"].file], files
+            )
             session.run(f"CREATE TEMP TABLE typed_events AS {query}")
         for position, name in enumerate(TABLES):
             if name in rules.tables:
@@ -107,7 +113,11 @@ def _read_files(session: Session, source: Path, rules: Mapping, say) -> dict[str
 
 
 def _check_columns(table: TableMap, files: dict[str, dict]) -> None:
-    wanted = [(table.file, column.column) for column in table.columns.values() if table.file and column.column]
+    wanted = [
+        (table.file, column.column)
+        for column in table.columns.values()
+        if table.file and column.column
+    ]
     for column in table.columns.values():
         if column.lookup:
             wanted += [(column.lookup["file"], column.lookup[key]) for key in ("key", "value")]
@@ -127,7 +137,9 @@ def _check_lookups(session: Session, table: TableMap, files: dict[str, dict]) ->
             continue
         key = clean(quoted(column.lookup["key"]))
         relation = files[column.lookup["file"]]["relation"]
-        twice = session.rows(f"SELECT {key} FROM {relation} GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3")
+        twice = session.rows(
+            f"SELECT {key} FROM {relation} GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3"
+        )
         if twice:
             raise InputRefused(
                 f"{column.lookup['file']}: the lookup key {column.lookup['key']!r} must be unique, but "
@@ -135,7 +147,9 @@ def _check_lookups(session: Session, table: TableMap, files: dict[str, dict]) ->
             )
 
 
-def _convert(session: Session, name: str, position: int, rules: Mapping, files: dict[str, dict]) -> None:
+def _convert(
+    session: Session, name: str, position: int, rules: Mapping, files: dict[str, dict]
+) -> None:
     """Make one canonical table and its lines in the ledger."""
     table = rules.tables[name]
     if table.file:
@@ -147,18 +161,28 @@ def _convert(session: Session, name: str, position: int, rules: Mapping, files: 
     session.run(f"CREATE TEMP TABLE typed AS {query}")
     for line, reason, value in origin["refused"]:
         session.run(
-            "INSERT INTO rejected VALUES ('refused', ?, ?, ?, '', ?, ?)", (name, file, line, value, reason)
+            "INSERT INTO rejected VALUES ('refused', ?, ?, ?, '', ?, ?)",
+            (name, file, line, value, reason),
         )
     _set_aside(session, name, file, problems)
+    if not (name == "deals" and rules.deals_from_events):
+        _refuse_repeated(session, name, file)
     accept(session, name, file, rules)
     session.run("DROP TABLE typed")
     _count(session, name, position, file, origin["n_in"])
 
 
-def _typed(rules: Mapping, name: str, origin: dict, files: dict[str, dict]) -> tuple[str, list[Problem]]:
+def _typed(
+    rules: Mapping, name: str, origin: dict, files: dict[str, dict]
+) -> tuple[str, list[Problem]]:
     relations = {file: about["relation"] for file, about in files.items()}
     return typed_rows(
-        name, rules.tables[name], rules, source=origin["relation"], types=origin["types"], lookups=relations
+        name,
+        rules.tables[name],
+        rules,
+        source=origin["relation"],
+        types=origin["types"],
+        lookups=relations,
     )
 
 
@@ -181,15 +205,19 @@ def _written_rows(session: Session, name: str, table: TableMap) -> dict:
 
 
 def _set_aside(session: Session, name: str, file: str, problems: list[Problem]) -> None:
-    """Move rows that did not convert, and repeated keys, from the typed rows to the rejected ones."""
+    """Note the rows that did not convert."""
     for number, problem in enumerate(problems):
         session.run(
             "INSERT INTO rejected SELECT ?, ?, ?, "
             f"{LINE}, ?, _value, ? FROM typed WHERE _problem = {number}",
             (problem.outcome, name, file, problem.column, problem.reason),
         )
+
+
+def _refuse_repeated(session: Session, name: str, file: str) -> None:
+    """Keep the first row of a key; the others are refused, even if they are equal."""
     keys = KEYS.get(name)
-    if not keys or (name == "deals" and session.one("SELECT count(*) FROM typed") == 0):
+    if not keys:
         return
     shown = " || ' ' || ".join(f"coalesce(CAST({key} AS VARCHAR), '')" for key in keys)
     repeated = (
@@ -211,7 +239,10 @@ def _count(session: Session, name: str, position: int, file: str, n_in: int) -> 
     counts = dict(
         session.rows('SELECT outcome, count(*) FROM rejected WHERE "table" = ? GROUP BY 1', (name,))
     )
-    merged = session.one("SELECT coalesce(sum(n_rows), 0) FROM findings WHERE kind = 'merged_rows' AND subject = ?", (name,))
+    merged = session.one(
+        "SELECT coalesce(sum(n_rows), 0) FROM findings WHERE kind = 'merged_rows' AND subject = ?",
+        (name,),
+    )
     quarantined, refused = counts.get("quarantined", 0), counts.get("refused", 0)
     if n_in != accepted + merged + quarantined + refused:
         raise AssertionError(
@@ -239,24 +270,31 @@ def _describe(session: Session, rules: Mapping) -> None:
         session.run("INSERT INTO about VALUES (?, ?)", (key, value))
     unknown = sorted(rules.impossible.keys() - TABLES.keys())
     if unknown:
-        raise MappingError(f"impossible: {unknown} are not canonical tables; allowed: {', '.join(TABLES)}")
+        raise MappingError(
+            f"impossible: {unknown} are not canonical tables; allowed: {', '.join(TABLES)}"
+        )
     for name in TABLES:
         if name not in rules.tables:
             session.run(
-                "INSERT INTO impossible VALUES (?, ?)", (name, rules.impossible.get(name, _NOT_GIVEN))
+                "INSERT INTO impossible VALUES (?, ?)",
+                (name, rules.impossible.get(name, _NOT_GIVEN)),
             )
 
 
 def _drop_working_tables(session: Session) -> None:
     kinds = dict(
-        session.rows("SELECT table_name, table_type FROM information_schema.tables WHERE table_name LIKE 'text\\_%' ESCAPE '\\'")
+        session.rows(
+            "SELECT table_name, table_type FROM information_schema.tables WHERE table_name LIKE 'text\\_%' ESCAPE '\\'"
+        )
     )
     for name, kind in kinds.items():
         session.run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted(name)}")
 
 
 def _summary(session: Session) -> str:
-    rows = session.rows('SELECT "table", n_in, n_accepted, n_quarantined, n_refused FROM ledger ORDER BY position')
+    rows = session.rows(
+        'SELECT "table", n_in, n_accepted, n_quarantined, n_refused FROM ledger ORDER BY position'
+    )
     lines = [
         f"  {name:<14}{n_in:>10,} in ={accepted:>10,} accepted +{quarantined:>7,} quarantined +{refused:>6,} refused"
         for name, n_in, accepted, quarantined, refused in rows

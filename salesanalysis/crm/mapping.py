@@ -93,7 +93,9 @@ def read_mapping(path: str | Path) -> Mapping:
     raw["deals_from_events"] = _flag(raw, "deals_from_events", where)
     unknown = sorted(raw["tables"].keys() - TABLES.keys())
     if unknown:
-        raise MappingError(f"{where}: tables {unknown} are not canonical; allowed: {', '.join(TABLES)}")
+        raise MappingError(
+            f"{where}: tables {unknown} are not canonical; allowed: {', '.join(TABLES)}"
+        )
     made = {"created_at", "status"} if raw["deals_from_events"] else set()
     raw["tables"] = {
         name: _table(name, table, f"{where}, table {name}", made if name == "deals" else set())
@@ -140,7 +142,10 @@ def _column(table: str, name: str, spec: str | dict, where: str) -> ColumnMap:
             _only(spec[key], parts, f"{where}, {key}")
             _need(spec[key], parts, f"{where}, {key}")
     allowed = ALLOWED.get((table, name))
-    targets = [*spec.get("values", {}).values(), *([spec["otherwise"]] if "otherwise" in spec else [])]
+    targets = [
+        *spec.get("values", {}).values(),
+        *([spec["otherwise"]] if "otherwise" in spec else []),
+    ]
     if allowed and (wrong := sorted(set(targets) - set(allowed))):
         raise MappingError(f"{where}: values map to {wrong}; allowed: {', '.join(allowed)}")
     if spec.get("known_at", "close") != "close":

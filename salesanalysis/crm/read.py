@@ -16,7 +16,9 @@ LINE = "_line"  # line of the file on which a record ends (of a Parquet file: it
 _LONGEST_CELL = 1_000_000
 
 
-def read_file(session: Session, path: Path, *, encoding: str | None, delimiter: str, into: str) -> dict:
+def read_file(
+    session: Session, path: Path, *, encoding: str | None, delimiter: str, into: str
+) -> dict:
     """
     Bring one CSV or Parquet file into a table, unconverted.
 
@@ -49,7 +51,9 @@ def read_file(session: Session, path: Path, *, encoding: str | None, delimiter: 
     refused: list[tuple[int, str, str]] = []
     count = itertools.count()
     try:
-        with path.open(encoding="utf-8-sig" if _is_utf8(encoding) else encoding, newline="") as lines:
+        with path.open(
+            encoding="utf-8-sig" if _is_utf8(encoding) else encoding, newline=""
+        ) as lines:
             records = csv.reader(_without_nul(lines, path), delimiter=delimiter, strict=True)
             csv.field_size_limit(_LONGEST_CELL)
             columns = _header(next(records, []), path, delimiter)
@@ -91,9 +95,13 @@ def _header(cells: list[str], path: Path, delimiter: str) -> list[str]:
     if not names or not any(names):
         raise InputRefused(f"{path.name} must begin with a header line; the first line is empty")
     if "" in names:
-        raise InputRefused(f"{path.name}: column {names.index('') + 1} of the header has no name; found {names}")
+        raise InputRefused(
+            f"{path.name}: column {names.index('') + 1} of the header has no name; found {names}"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputRefused(f"{path.name}: the header names {twice} stand twice; each must stand once")
+        raise InputRefused(
+            f"{path.name}: the header names {twice} stand twice; each must stand once"
+        )
     if LINE in names:
         raise InputRefused(f"{path.name}: the column name {LINE} is reserved; rename it")
     return names
@@ -102,7 +110,9 @@ def _header(cells: list[str], path: Path, delimiter: str) -> list[str]:
 def _without_nul(lines, path: Path):
     for number, line in enumerate(lines, start=1):
         if "\0" in line:
-            raise InputRefused(f"{path.name}, line {number}: holds a NUL character; is the file UTF-16, or cut?")
+            raise InputRefused(
+                f"{path.name}, line {number}: holds a NUL character; is the file UTF-16, or cut?"
+            )
         yield line
 
 
@@ -119,7 +129,9 @@ def _guess(path: Path) -> str:
         except UnicodeDecodeError:
             continue
         return encoding
-    raise InputRefused(f"{path.name} is neither UTF-8 nor GB18030; declare its `encoding` in the mapping file")
+    raise InputRefused(
+        f"{path.name} is neither UTF-8 nor GB18030; declare its `encoding` in the mapping file"
+    )
 
 
 def _read_parquet(session: Session, path: Path, into: str) -> dict:

@@ -10,32 +10,28 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+from scipy.special import expit
 
-from salesanalysis.crm import sample_world as world_of
-from salesanalysis.crm.sample_staff import END, REGIONS, START, person_ids
-from salesanalysis.crm.sample_world import LOST, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON, World
+from salesanalysis.crm import sample_export as export
+from salesanalysis.crm import sample_truth as truth_of
+from salesanalysis.crm.sample_staff import END, START, person_ids
+from salesanalysis.crm.sample_truth import CELLS, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
+from salesanalysis.crm.sample_world import World, simulate
 
 SMALLEST = 50
-_CHUNK = 1_000_000  # rows put into text at a time
-_STATES = {"open": "进行中", "won": "赢单", "lost": "丢单", "removed": "已删除"}
-_LOSS_REASONS = ("价格", "竞争对手", "项目取消", "预算不足", "无决策")
-_SPELLINGS = ("初次接触", "需求调研", "产品演示", "报价单", "商务谈判")  # of the stages, before some rename
-_SLA_DAYS = (14, 21, 21, 14, 21)
-_CRM_PROBABILITY = (0.1, 0.25, 0.5, 0.7, 0.9)
-_OUTCOMES = ("有效沟通", "客户待定", "未接通", "约定下一步")
-_CITIES = (
-    ("上海", "苏州", "杭州", "南京"),
-    ("深圳", "广州", "东莞", "厦门"),
-    ("北京", "天津", "青岛", "济南"),
-    ("成都", "重庆", "昆明", "贵阳"),
-)
-_TRADES = "精密机械 医疗器械 食品 物流 电子科技 新材料 纺织 汽车零部件 教育 软件 建材 环保".split()
-_MARKS = "华瑞 恒通 金诺 天博 启明 远航 泰和 盛达 中科 凯越 鸿图 安信 蓝海 众联 博雅 新锐".split()
-_LATIN_MARKS = "Bluewave Nordlicht Sunrise Pacific Vertex Orient Delta Lumière Kestrel Harbour".split()
-_LATIN_TRADES = ("Logistics, Inc.", "Medical", "Trading Co., Ltd.", "Robotics", '"Smart" Systems')
+_TABLES = {
+    "deals.csv": export.deals,
+    "stages.csv": export.stages,
+    "products.csv": export.products,
+    "stage_history.csv": export.stage_history,
+    "owner_history.csv": export.owner_history,
+    "deal_changes.csv": export.deal_changes,
+    "activities.csv": export.activities,
+    "people.csv": export.people,
+    "quotas.csv": export.quotas,
+    "credits.csv": export.credits,
+    "satisfaction.csv": export.satisfaction,
+}
 
 
 def write(
@@ -70,9 +66,10 @@ def write(
     Returns
     -------
     dict
-        What stands in ``truth.json``: ``as_of``, ``parameters``, ``stages``, ``cells`` (true rates and
-        cycles, counts as of the day and in the end), ``case_mix``, ``reps``, ``rows`` per file, ``dirt``
-        per kind (``file``, ``count``, ``deal_ids``).
+        What stands in ``truth.json``: ``as_of``, ``seed``, ``deals``, ``change`` (date, treated teams),
+        ``cells`` (true rates and cycles, counts as of the day), ``case_mix`` and ``tau`` (logit scale),
+        ``reps``, ``stages``, ``paths`` (shares), ``rows`` per file, ``dirt`` per kind (``file``,
+        ``count``, ``deal_ids``).
 
     Raises
     ------
@@ -80,116 +77,123 @@ def write(
         Fewer than 50 deals, a negative seed, a day outside the 24 months, or a folder that is a file.
     """
     folder = Path(folder)
-    day = END.astype("M8[D]") if as_of is None else _day(as_of)
+    day = END.astype("M8[D]") if as_of is None else np.datetime64(as_of, "D")
     _check(folder, deals, seed, day)
-    world = world_of.simulate(deals, seed, dirt=dirt)
+    world = simulate(deals, seed, dirt=dirt)
     cut = day.astype("M8[s]") + np.timedelta64(86_399, "s")
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {
-        "deals.csv": _deals,
-        "stages.csv": _stages,
-        "products.csv": _products,
-        "stage_history.csv": _stage_history,
-        "owner_history.csv": _owner_history,
-        "deal_changes.csv": _deal_changes,
-        "activities.csv": _activities,
-        "people.csv": _people,
-        "quotas.csv": _quotas,
-        "credits.csv": _credits,
-        "satisfaction.csv": _satisfaction,
+    truth = {
+        "as_of": str(day),
+        "seed": seed,
+        "deals": deals,
+        **_truth(world, cut),
+        "rows": {},
+        "dirt": {},
     }
-    rows, faults = {}, {}
-    for name, table in tables.items():
-        columns, found = table(world, cut)
-        faults |= {kind: {"file": name, **fault} for kind, fault in found.items()}
-        rows[name] = _write_csv(folder / name, columns)
-    truth = {"as_of": str(day), "seed": seed, "deals": deals, **_truth(world, cut), "rows": rows}
-    truth["dirt"] = faults if dirt else {}
+    for name, table in _TABLES.items():
+        columns, faults = table(world, cut)
+        truth["rows"][name] = export.write_csv(folder / name, columns)
+        if dirt:
+            truth["dirt"] |= {kind: _fault(name, rows) for kind, rows in faults.items()}
     text = json.dumps(truth, ensure_ascii=False, indent=1)
     (folder / "truth.json").write_bytes(text.encode() + b"\n")
     return truth
 
 
-def _day(as_of: datetime.date) -> np.datetime64:
-    if not isinstance(as_of, datetime.date):
-        raise ValueError(f"as_of must be a date, found {as_of!r}")
-    return np.datetime64(as_of, "D")
-
-
 def _check(folder: Path, deals: int, seed: int, day: np.datetime64) -> None:
-    if isinstance(deals, bool) or not isinstance(deals, int) or deals < SMALLEST:
-        raise ValueError(f"deals must be a whole number, {SMALLEST} or more, found {deals!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be a whole number, 0 or more, found {seed!r}")
+    for name, value, least in (("deals", deals, SMALLEST), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number, {least} or more, found {value!r}")
     first, last = START.astype("M8[D]"), END.astype("M8[D]")
     if not first <= day <= last:
-        raise ValueError(f"as_of must lie in {first} to {last}, found {day}")
-    taken = next((path for path in (folder, *folder.parents) if path.is_file()), None)
-    if taken:
-        raise ValueError(f"the sample needs a folder, but {taken} is a file; name another folder")
+        raise ValueError(f"as_of must be a day from {first} to {last}, found {day}")
+    if file := next((path for path in (folder, *folder.parents) if path.is_file()), None):
+        raise ValueError(f"the sample needs a folder, but {file} is a file; name another folder")
 
 
-def _n_known(world: World, cut: np.datetime64) -> int:
-    """Deals created by the cut; they come first."""
-    return int(np.searchsorted(world.deals["created"], cut, side="right"))
+def _fault(file: str, rows: np.ndarray) -> dict:
+    return {"file": file, "count": len(rows), "deal_ids": export.deal_numbers(rows)}
 
 
-def _state(world: World, cut: np.datetime64) -> pd.DataFrame:
-    """Stage, status and closing instant of each known deal at the cut."""
-    n = _n_known(world, cut)
-    rows = np.arange(n)
-    step = (world.entered[:n] <= cut).sum(axis=1) - 1
-    stage = world.stage[rows, step]
-    removed = world.deals["removed"].to_numpy()[:n]
-    is_removed = removed <= cut
-    closed = np.where(stage >= WON, world.entered[rows, step], np.datetime64("NaT"))
-    status = np.select([is_removed, stage == WON, stage == LOST], ["removed", "won", "lost"], "open")
-    closed = np.where(is_removed, removed, closed)
-    return pd.DataFrame({"stage": stage, "status": status, "closed": closed})
-
-
-def _deals(world: World, cut: np.datetime64) -> tuple[dict, dict]:
-    state = _state(world, cut)
-    n = len(state)
-    deals = world.deals.iloc[:n]
-    amount, close = deals["amount"].to_numpy().copy(), deals["expected_close"].to_numpy().copy()
-    changes = world.deal_changes[world.deal_changes["at"] <= cut]
-    for value, is_kind in ((amount, changes["is_amount"]), (close, ~changes["is_amount"])):
-        value[changes["deal"][is_kind]] = changes["new"][is_kind]  # in order of time: the last stays
-    removed = (state["status"] == "removed").to_numpy()
-    reason = np.where(state["status"] == "lost", deals["loss_reason"], -1)
-    columns = {
-        "Deal No.": _ids(np.arange(n)),
-        "Created": _text(deals["created"]),
-        "Stage": _pick(STAGES, state["stage"]),
-        "State": _pick(list(_STATES.values()), pd.Index(_STATES).get_indexer(state["status"])),
-        "Closed": _text(state["closed"]),
-        "Owner": _people_column(world_of.owner_at(deals, world.owner_changes, np.arange(n), cut)),
-        "Amount": _money(amount),
-        "Expected Close": _text(close.astype("M8[D]")),
-        "Lost Reason": _pick(_LOSS_REASONS, reason),
-        "Source": _pick(SOURCES, deals["source"]),
-        "Company Size": _pick(SEGMENTS, deals["segment"]),
-        "Product": _pick(PRODUCTS, deals["product"]),
-        "Region": _pick(REGIONS, deals["region"]),
-        "Account No.": _ids(deals["account"].to_numpy(), prefix="C"),
-        "Account": _accounts(deals["account"].to_numpy()),
-        "Merged Into": _ids(np.where(removed, deals["merged_into"], -1)),
+def _truth(world: World, cut: np.datetime64) -> dict:
+    """The parameters the company was made with, and what came of them by the cut."""
+    teams = world.staff.teams
+    return {
+        "change": {
+            "date": str(truth_of.CHANGED_ON),
+            "treated_teams": teams["team"][teams["is_treated"]].tolist(),
+            "control_teams": teams["team"][~teams["is_treated"]].tolist(),
+        },
+        "cells": _cells(world, cut),
+        "tau": truth_of.TAU,
+        "case_mix": {
+            "source": dict(zip(SOURCES, truth_of.SOURCE_EFFECT, strict=True)),
+            "segment": dict(zip(SEGMENTS, truth_of.SEGMENT_EFFECT, strict=True)),
+            "product": dict(zip(PRODUCTS, truth_of.PRODUCT_EFFECT, strict=True)),
+        },
+        "reps": _reps(world, cut),
+        "stages": [
+            {"stage": stage, "lost_from_share": share, "relative_time": time}
+            for stage, share, time in zip(
+                STAGES[:WON], truth_of.LOST_FROM, truth_of.STAGE_TIME.tolist()[:WON], strict=True
+            )
+        ],
+        "paths": {
+            "skip": truth_of.SKIP,
+            "move_back": truth_of.BACK,
+            "reopen": truth_of.REOPEN,
+            "stale": truth_of.STALE,
+            "stale_never_closed": truth_of.NEVER_CLOSED,
+            "tie": truth_of.TIE,
+        },
     }
-    return _soiled(columns, deals, state, world.dirt)
 
 
-def _soiled(columns: dict, deals: pd.DataFrame, state: pd.DataFrame, dirt: dict) -> tuple[dict, dict]:
-    """The columns with the faults that show by now, and what they are."""
-    created, closed = deals["created"].to_numpy(), state["closed"].to_numpy()
-    shows = {
-        "removed_deleted": state["status"] == "removed",
-        "removed_merged": state["status"] == "removed",
-        "closed_before_created": ~np.isnat(closed),
-        "won_without_closed": state["status"] == "won",
-    }
-    rows = {
-        kind: chosen[(chosen < len(deals)) & shows.get(kind, pd.Series(True, deals.index))[chosen[chosen < len(deals)]]]
-        for kind, chosen in dirt.items()
-    }
-    return columns, rows
+def _cells(world: World, cut: np.datetime64) -> dict:
+    """True rates and cycles by group of teams and process, and the counts by the cut."""
+    now = export.state(world, cut)
+    deals = world.deals.iloc[: len(now)]
+    bases = truth_of.intercepts(world.deals)
+    cells = {}
+    for number, name in enumerate(CELLS):
+        rows = (deals["cell"] == number).to_numpy()
+        counts = now["status"][rows].value_counts()
+        cells[name] = {
+            "win_rate": truth_of.WIN_RATE[number],
+            "won_days": truth_of.WON_DAYS[number],
+            "lost_days": truth_of.LOST_DAYS[number],
+            "intercept": None if np.isnan(bases[number]) else bases[number],
+            "n_deals": int(rows.sum()),
+            **{
+                f"n_{status}": int(counts.get(status, 0))
+                for status in ("won", "lost", "open", "removed")
+            },
+        }
+    return cells
+
+
+def _reps(world: World, cut: np.datetime64) -> list[dict]:
+    """Each rep's skill, win rate on the company's mix (old process), and on the deals first owned."""
+    deals = world.deals
+    mix = deals.groupby(["source", "segment", "product"]).size().reset_index(name="n")
+    base = truth_of.intercepts(deals)[0]
+    effect = base + truth_of.case_mix(mix["source"], mix["segment"], mix["product"])
+    known = (
+        deals.iloc[: export.n_known(world, cut)]
+        .groupby("owner")["probability"]
+        .agg(["size", "mean"])
+    )
+    people = world.staff.people
+    reps = people.loc[(people["role"] == "销售") & (people["hired_on"] <= cut), "person"].unique()
+    return [
+        {
+            "person_id": person_ids([rep])[0],
+            "skill": float(world.skills[rep]),
+            "win_rate_same_mix": float(
+                np.average(expit(effect + world.skills[rep]), weights=mix["n"])
+            ),
+            "n_deals": int(known["size"].get(rep, 0)),
+            "mean_win_probability": float(known["mean"][rep]) if rep in known.index else None,
+        }
+        for rep in reps
+    ]

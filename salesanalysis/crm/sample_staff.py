@@ -17,9 +17,9 @@ _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋�
 _GIVEN = (
     "伟 芳 娜 敏 静 丽 强 磊 军 洋 艳 勇 杰 娟 涛 明 超 霞 平 刚 桂英 建华 文博 雨桐 子涵 浩然 "
     "欣怡 思远 晓峰 佳琪 志强 海燕 国栋 梓萱 俊杰 雪梅 宇航 婷婷 建国 诗涵"
-).split()
-_LATIN_GIVEN = "Emma Kevin Lily Jason Grace Tony Vivian Eric Zoë Daniel Sophie René".split()
-_LATIN_SURNAMES = "Zhou Chen Müller Wong Li Novák Tan Smith Lim García".split()
+)
+_LATIN_GIVEN = "Emma Kevin Lily Jason Grace Tony Vivian Eric Zoë Daniel Sophie René"
+_LATIN_SURNAMES = "Zhou Chen Müller Wong Li Novák Tan Smith Lim García"
 
 
 class Staff(NamedTuple):
@@ -146,8 +146,10 @@ def _people(rng, teams: pd.DataFrame, spells: pd.DataFrame, n_office: int) -> pd
 
 def _names(rng, size: int) -> np.ndarray:
     """Names that are all different, about one in eight of them Latin."""
-    chinese = np.array([a + b for a in _SURNAMES for b in _GIVEN], object)
-    latin = np.array([f"{b} {a}" for a in _LATIN_SURNAMES for b in _LATIN_GIVEN], object)
+    chinese = np.array([a + b for a in _SURNAMES for b in _GIVEN.split()], object)
+    latin = np.array(
+        [f"{b} {a}" for a in _LATIN_SURNAMES.split() for b in _LATIN_GIVEN.split()], object
+    )
     names = rng.choice(chinese, size, replace=False)
     is_latin = rng.random(size) < 0.12
     names[is_latin] = rng.choice(latin, is_latin.sum(), replace=False)

@@ -1,18 +1,16 @@
 """
-The sample company's world: what happened to every deal in 24 months, and the truth behind it.
+The sample company's world: what happened to every deal in 24 months, drawn from `sample_truth`.
 
-Each deal is won or lost by a draw from its own win probability; independently of that draw's probability, the
-time to the outcome is gamma distributed with shape 2. Time runs in days from the start ("raw") and is squeezed
-into working hours at the end by `working_time`, which keeps the order of events and, on average, their distance.
-Nothing here depends on a date of observation: an export as of a day is a cut through this one log.
+Time runs in days from the start ("raw"); `working_time` squeezes it into working hours, which keeps the order of
+events and, on average, their distance. Nothing here depends on a date of observation: an export as of a day is a
+cut through this one log.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from salesanalysis.crm.sample_staff import (
     END,
@@ -24,38 +22,34 @@ from salesanalysis.crm.sample_staff import (
     staff,
     teammates,
 )
-
-STAGES = ("初步接触", "需求确认", "方案演示", "报价", "合同谈判", "赢单", "丢单")
-WON, LOST = 5, 6
-SOURCES = ("官网", "展会", "电话开发", "转介绍", "Partner", "老客户")
-SEGMENTS = ("大客户", "中型", "小微")
-PRODUCTS = (
-    "云端CRM 标准版",
-    "云端CRM 专业版",
-    "数据分析平台",
-    "客服中心",
-    "Insight Mobile",
-    "实施服务",
+from salesanalysis.crm.sample_truth import (
+    CHANGED_ON,
+    LOST,
+    LOST_DAYS,
+    NEVER_CLOSED,
+    PRODUCTS,
+    SOURCES,
+    STAGE_TIME,
+    STALE,
+    TAU,
+    TIE,
+    WIN_RATE,
+    WON,
+    WON_DAYS,
+    case_mix,
+    intercepts,
+    path_shares,
 )
-ACTIVITY_TYPES = ("电话", "拜访", "会议", "演示", "邮件")
 
-CHANGED_ON = np.datetime64("2025-09-01")
-TAU = 0.25  # SD of the reps' skill, logit scale
-CELLS = ("control", "treated_before", "treated_after")  # by the owner's team when the deal is created
-WIN_RATE = (0.15, 0.15, 0.32)
-WON_DAYS = (60.0, 60.0, 35.0)  # mean time to the outcome
-LOST_DAYS = (45.0, 45.0, 26.25)
-SOURCE_EFFECT = (0.0, -0.25, -0.6, 0.7, 0.35, 0.5)  # logit scale, like the next two
-SEGMENT_EFFECT = (-0.35, 0.0, 0.2)
-PRODUCT_EFFECT = (0.1, 0.0, -0.3, 0.0, 0.15, 0.25)
-LOST_FROM = (0.22, 0.24, 0.22, 0.18, 0.14)  # share of lost deals by last stage
-SKIP, BACK, REOPEN = 0.04, 0.05, 0.02  # share of deals that can, by kind of path
-STALE, NEVER_CLOSED = 0.04, 0.5  # share of deals gone stale; of those, never closed
-TIE = 0.004  # deals with two changes in one second, where the path is long enough
-STAGE_TIME = np.array([0.8, 1.0, 1.2, 1.0, 1.4, 0.0, 1.0])  # relative mean stay; lost = until reopened
+ACTIVITY_TYPES = ("电话", "拜访", "会议", "演示", "邮件")
 _SPAN = 730.8  # raw days that fill 2024-07-01 … 2026-06-30
 _GROWTH = 0.25  # arrivals at the end against the start: 1.25 to 1
-_SEGMENT_SHARE = ((0.25, 0.45, 0.3), (0.2, 0.5, 0.3), (0.3, 0.45, 0.25), (0.12, 0.43, 0.45))  # by region
+_SEGMENT_SHARE = (
+    (0.25, 0.45, 0.3),  # by region
+    (0.2, 0.5, 0.3),
+    (0.3, 0.45, 0.25),
+    (0.12, 0.43, 0.45),
+)
 _SOURCE_SHARE = (0.28, 0.17, 0.22, 0.12, 0.12, 0.09)
 _PRODUCT_SHARE = (
     (0.05, 0.3, 0.25, 0.2, 0.05, 0.15),  # by segment
@@ -220,22 +214,6 @@ def _pick(rng, shares: np.ndarray) -> np.ndarray:
     return (rng.random(len(shares))[:, None] >= limit).sum(axis=1)
 
 
-def case_mix(source, segment, product) -> np.ndarray:
-    """Sum of the case-mix effects of rows of SOURCES, SEGMENTS, PRODUCTS (logit scale)."""
-    effects = np.array(SOURCE_EFFECT)[source] + np.array(SEGMENT_EFFECT)[segment]
-    return effects + np.array(PRODUCT_EFFECT)[product]
-
-
-def intercepts(deals: pd.DataFrame) -> list[float]:
-    """Base of each cell (logit scale), such that its mean win probability is the one wanted; NaN for no deals."""
-    found = []
-    for cell, rate in enumerate(WIN_RATE):
-        rest = deals.loc[deals["cell"] == cell, "effect"].to_numpy()
-        excess = lambda base: expit(base + rest).mean() - rate  # noqa: B023, E731
-        found.append(brentq(excess, logit(rate) - 4, logit(rate) + 4) if len(rest) else np.nan)
-    return found
-
-
 def _with_outcome(rng, deals: pd.DataFrame, skills) -> pd.DataFrame:
     """Add ``effect``, ``probability``, ``is_won``, ``days`` to the outcome, ``late_days`` of stale deals."""
     n_deals = len(deals)
@@ -244,7 +222,9 @@ def _with_outcome(rng, deals: pd.DataFrame, skills) -> pd.DataFrame:
     )
     deals["probability"] = expit(np.array(intercepts(deals))[deals["cell"]] + deals["effect"])
     deals["is_won"] = rng.random(n_deals) < deals["probability"]
-    mean = np.where(deals["is_won"], np.array(WON_DAYS)[deals["cell"]], np.array(LOST_DAYS)[deals["cell"]])
+    mean = np.where(
+        deals["is_won"], np.array(WON_DAYS)[deals["cell"]], np.array(LOST_DAYS)[deals["cell"]]
+    )
     deals["days"] = rng.gamma(2, mean / 2)
     stale = ~deals["is_won"] & (rng.random(n_deals) < STALE / (1 - deals["probability"]))
     late = np.where(rng.random(n_deals) < NEVER_CLOSED, np.nan, rng.uniform(180, 420, n_deals))
@@ -252,38 +232,6 @@ def _with_outcome(rng, deals: pd.DataFrame, skills) -> pd.DataFrame:
     deals["removed"] = np.full(n_deals, "NaT", "M8[s]")
     deals["merged_into"] = -1
     return deals
-
-
-def path_shares() -> tuple[list[tuple[int, ...]], np.ndarray]:
-    """
-    Every path a deal can take through the stages, and its share among won and among lost deals.
-
-    Returns
-    -------
-    (list of paths, array 2 × paths)
-        A path is rows of STAGES, the end state last. Shares of lost deals in row 0, of won in row 1.
-    """
-    paths, shares = [], []
-    for is_won, depth, share in [
-        (1, 5, 1.0),
-        *((0, k + 1, part) for k, part in enumerate(LOST_FROM)),
-    ]:
-        end, way = (WON if is_won else LOST,), tuple(range(depth))
-        kept = depth if is_won else depth - 1  # a deal lost from a stage was in it
-        skips = [way[:a] + way[b:] for a in range(1, depth) for b in (a + 1, a + 2) if b <= kept]
-        backs = [way[: j + 1] + way[b:] for j in range(1, depth) for b in (j - 1, j - 2) if b >= 0]
-        reopens = [
-            (*way[: j + 1], LOST, *way[r:]) for j in range(depth) for r in (j, j - 1) if r >= 0
-        ]
-        left = 1.0
-        for part, kinds in ((SKIP, skips), (BACK, backs), (REOPEN, reopens)):
-            left -= part if kinds else 0
-            paths += [kind + end for kind in kinds]
-            shares += [(is_won, share * part / len(kinds)) for _ in kinds]
-        paths.append(way + end)
-        shares.append((is_won, share * left))
-    won, share = np.array(shares).T
-    return paths, np.vstack([share * (1 - won), share * won])
 
 
 def _paths(rng, deals: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -356,7 +304,9 @@ def _choose_dirt(rng, stage, entered, deals: pd.DataFrame) -> dict[str, np.ndarr
 
 def _remove(rng, deals: pd.DataFrame, stage, entered, chosen: dict) -> None:
     """Delete or merge the chosen deals while they are open; nothing happens to them afterwards."""
-    rows = np.concatenate([chosen.get(f"removed_{how}", []) for how in ("deleted", "merged")]).astype(int)
+    rows = np.concatenate(
+        [chosen.get(f"removed_{how}", []) for how in ("deleted", "merged")]
+    ).astype(int)
     created = entered[rows, 0]
     seconds = (_open_until(stage[rows], entered[rows]) - created).astype(np.int64)
     removed = created + (seconds * rng.uniform(0.3, 0.9, len(rows))).astype("m8[s]")
@@ -378,7 +328,9 @@ def _enter_after_the_fact(deals: pd.DataFrame, stage, entered, chosen: dict) -> 
     deals.loc[rows, "days"] = 0.0
 
 
-def _owner_changes(rng, deals: pd.DataFrame, ended: np.ndarray, periods: list[Roster]) -> pd.DataFrame:
+def _owner_changes(
+    rng, deals: pd.DataFrame, ended: np.ndarray, periods: list[Roster]
+) -> pd.DataFrame:
     """Hand over open deals of leavers, and one deal in twenty for no known reason, to a teammate."""
     owner = deals["owner"].to_numpy().copy()
     created = deals["created"].to_numpy()
@@ -390,7 +342,9 @@ def _owner_changes(rng, deals: pd.DataFrame, ended: np.ndarray, periods: list[Ro
     log = []
     for period in periods:
         for person, team in period.leavers.itertuples(index=False):
-            rows = np.flatnonzero((owner == person) & (created < period.start) & ~(ended <= period.start))
+            rows = np.flatnonzero(
+                (owner == person) & (created < period.start) & ~(ended <= period.start)
+            )
             step = rng.integers(0, period.size[team], len(rows))
             owner[rows] = period.members[period.first[team] + step]
             log.append(pd.DataFrame({"deal": rows, "at": period.start, "owner": owner[rows]}))
@@ -418,7 +372,9 @@ def _deal_changes(rng, deals: pd.DataFrame) -> pd.DataFrame:
         part = np.sort(rng.uniform(0.05, 0.95, (len(deals), len(shares) - 1)), axis=1)
         for k in range(len(shares) - 1):
             rows = np.flatnonzero((count > k) & (deals["days"] > 0))
-            at = working_time(deals["raw"].to_numpy()[rows] + deals["days"].to_numpy()[rows] * part[rows, k])
+            at = working_time(
+                deals["raw"].to_numpy()[rows] + deals["days"].to_numpy()[rows] * part[rows, k]
+            )
             if is_amount:
                 new = np.round(value[rows] * rng.lognormal(-0.05, 0.2, len(rows))).astype(np.int64)
             else:
@@ -481,9 +437,9 @@ def _satisfaction(rng, won: pd.DataFrame) -> pd.DataFrame:
     """Customers of six won deals in ten are asked; about half of them answer, on a scale to 10."""
     asked = won[rng.random(len(won)) < 0.6].rename(columns={"owner": "person"})
     n = len(asked)
-    wait = np.floor(rng.uniform(7, 21, n) * 86_400).astype("m8[s]")
+    day = asked.pop("at").to_numpy().astype("M8[D]") + rng.integers(7, 21, n)
+    asked["asked"] = day.astype("M8[s]") + np.timedelta64(10 * 3600, "s")
     answer = np.floor(rng.exponential(3, n) * 86_400).astype("m8[s]")
-    asked["asked"] = asked.pop("at") + wait
     asked["answered"] = asked["asked"].to_numpy() + answer
     asked.loc[rng.random(n) < 0.5, "answered"] = np.datetime64("NaT")
     asked["score"] = np.clip(np.round(rng.normal(7.8, 1.7, n)), 1, 10).astype(np.int64)

@@ -115,7 +115,12 @@ def _end_of_day(day: datetime.date, timezone: str) -> str:
 
 def _make_views(session: Session, day: datetime.date, end: str) -> None:
     today = f"DATE '{day.isoformat()}'"
-    loaded = {row[0] for row in session.rows("SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'")}
+    loaded = {
+        row[0]
+        for row in session.rows(
+            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'"
+        )
+    }
     views = {
         "stages": "SELECT * FROM file.stages",
         "deals": _deals(today, end, has_history=session.one("SELECT count(*) FROM file.stays") > 0),
@@ -144,7 +149,11 @@ def _make_views(session: Session, day: datetime.date, end: str) -> None:
 
 def _deals(today: str, end: str, *, has_history: bool) -> str:
     """One version per deal; without stage history a stage is known only where it has not changed since."""
-    stage = "NULL" if has_history else "CASE WHEN v.status = 'open' AND f.status = 'open' THEN f.stage END"
+    stage = (
+        "NULL"
+        if has_history
+        else "CASE WHEN v.status = 'open' AND f.status = 'open' THEN f.stage END"
+    )
     join = "" if has_history else "JOIN file.deals f ON f.deal_key = v.deal_key"
     return f"""
     SELECT v.deal_key, v.pipeline, v.status, {stage} AS stage, v.owner, v.team, v.amount,
@@ -196,6 +205,3 @@ def _people(today: str) -> str:
             AND coalesce(valid_from, DATE '1900-01-01') <= {today})
     WHERE nth = 1
     """
-
-
-

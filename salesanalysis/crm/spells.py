@@ -47,7 +47,9 @@ def _empty(name: str) -> str:
             "seq BIGINT, line BIGINT)"
         )
     instants = {"ts": "TIMESTAMP", "date": "DATE"}
-    columns = ", ".join(f"{column.name} {instants.get(column.kind, 'VARCHAR')}" for column in TABLES[name])
+    columns = ", ".join(
+        f"{column.name} {instants.get(column.kind, 'VARCHAR')}" for column in TABLES[name]
+    )
     key = "" if name == "people" else "deal_key BIGINT, "
     return f"CREATE TABLE {name} ({key}{columns})"
 
@@ -120,13 +122,16 @@ def _moves(session: Session) -> None:
     session.run(_runs("moves"))
     collapsed = session.one("SELECT count(*) FROM runs WHERE prev_no = no")
     if collapsed:
-        session.run("CREATE TEMP TABLE kept AS SELECT deal_key, no, moved_at, day, seq FROM runs "
-                    "WHERE prev_no IS DISTINCT FROM no")
+        session.run(
+            "CREATE TEMP TABLE kept AS SELECT deal_key, no, moved_at, day, seq FROM runs "
+            "WHERE prev_no IS DISTINCT FROM no"
+        )
         session.run("DROP TABLE runs")
         session.run(_runs("kept"))
         session.run("DROP TABLE kept")
         session.run(
-            "INSERT INTO findings VALUES ('collapsed_events', 'stage_events', ?, NULL)", (collapsed,)
+            "INSERT INTO findings VALUES ('collapsed_events', 'stage_events', ?, NULL)",
+            (collapsed,),
         )
 
 
@@ -148,12 +153,12 @@ def _versions(session: Session, rules: Mapping) -> None:
     """
     amount = rules.tables["deals"].columns.get("amount")
     at_close = bool(amount and amount.known_at)
-    start = f"timezone('UTC', timezone({literal(rules.timezone)}, TIMESTAMP '{rules.extracted_on}'))"
+    start = (
+        f"timezone('UTC', timezone({literal(rules.timezone)}, TIMESTAMP '{rules.extracted_on}'))"
+    )
     first_amount = "NULL" if at_close else f"coalesce(c.first_old, d.amount, {_CLEARED})"
     end_amount = f"coalesce(d.amount, {_CLEARED})" if at_close else "NULL"
-    change = (
-        "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
-    )
+    change = "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
     session.run(
         f"""
         CREATE TEMP TABLE touched AS
@@ -212,13 +217,16 @@ def _fold(session: Session) -> None:
     session.run(
         f"""
         CREATE TABLE deal_versions AS
-        SELECT f.deal_key, greatest(f.valid_from, coalesce(t.valid_from, f.valid_from)) AS valid_from,
-               least(f.valid_to, coalesce(t.valid_to, f.valid_to)) AS valid_to,
+        SELECT f.deal_key,
+               CASE WHEN f.status = 'open' THEN greatest(f.valid_from, coalesce(t.valid_from, f.valid_from))
+                    ELSE f.valid_from END AS valid_from,
+               CASE WHEN f.status = 'open' THEN least(f.valid_to, coalesce(t.valid_to, f.valid_to))
+                    ELSE f.valid_to END AS valid_to,
                d.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
                f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, CAST(f.n_owner_changes AS INTEGER)
                  AS n_owner_changes, {segments}
         FROM folded f JOIN deals d ON d.deal_key = f.deal_key
-        LEFT JOIN (SELECT * FROM team_spells) t ON t.person_id = f.owner AND CASE
+        LEFT JOIN team_spells t ON t.person_id = f.owner AND CASE
              WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
              ELSE t.valid_from <= f.status_at AND t.valid_to > f.status_at END
         WHERE f.valid_from < f.valid_to

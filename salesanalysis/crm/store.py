@@ -38,7 +38,10 @@ class Session:
         """Rows of a query as a frame: dates as datetime64 at midnight, decimals as floats."""
         table = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         frame = pd.DataFrame(
-            {name: _series(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+            {
+                name: _series(column)
+                for name, column in zip(table.column_names, table.columns, strict=True)
+            }
         )
         return frame if len(frame) else frame.reset_index(drop=True)
 
@@ -137,5 +140,7 @@ def open_store(path: Path) -> Session:
         raise InputRefused(f"{path} is not a store of this project: {error}") from error
     if found != [(FORMAT,)]:
         session.close()
-        raise InputRefused(f"the store {path} has format {found}, this version reads {FORMAT}: load it again")
+        raise InputRefused(
+            f"the store {path} has format {found}, this version reads {FORMAT}: load it again"
+        )
     return session

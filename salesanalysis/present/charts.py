@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
@@ -20,6 +19,7 @@ from . import numbers, words
 # The first five of Okabe and Ito pass 3:1 on white (and, with black turned light, on dark).
 BLACK, BLUE, VERMILLION, GREEN, PURPLE = "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 GREY = "#767676"
+INK, PAPER = "#1b1b1b", "#fefefe"  # on a filled cell: the same on a light and on a dark page
 ROLES = {
     "measure": BLUE,
     "won": GREEN,
@@ -38,14 +38,12 @@ OUTCOMES = {
     "open": {"facecolor": GREY},
 }
 GROUP_LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"))
+YOUNG = {"facecolor": "none", "edgecolor": "#b9b9b9", "hatch": "///", "linewidth": 0}
 FEWEST_AT_RISK = 10
 LONGEST_NAME = 26
-WIDTH = 5.6  # inches; 403 points, so that 10-point text stays readable on a phone
+WIDTH = 5.0  # inches; small, so that the text stays readable on a phone
 
-_HAN_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei")
 STYLE = {
-    "font.family": ["DejaVu Sans"]
-    + [font for font in _HAN_FONTS if font in fontManager.get_font_names()],
     "font.size": 10,
     "text.parse_math": False,  # a name with two dollar signs is a name
     "axes.spines.top": False,
@@ -54,11 +52,9 @@ STYLE = {
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.grid.axis": "x",
-    "axes.titlesize": 10,
     "grid.color": GREY,
     "grid.alpha": 0.3,
     "grid.linewidth": 0.6,
-    "hatch.color": "white",
     "hatch.linewidth": 1.2,
     "legend.frameon": False,
     "legend.fontsize": 9,
@@ -89,7 +85,7 @@ def funnel(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _note_rows(
         ax,
         [
-            f"{numbers.percent(row.reached_rate)}  {numbers.of(row.n_reached, row.n_cohort)}"
+            f"{numbers.percent(row.reached_rate)} ({numbers.of(row.n_reached, row.n_cohort)})"
             for row in table.itertuples()
         ],
     )
@@ -110,7 +106,7 @@ def stage_outcomes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table))
+    ax = _rows_of(ax, _places(table), legend_rows=3)
     entries = table["entries"].where(table["entries"] > 0)
     left = np.zeros(len(table))
     for outcome in [name for name in OUTCOMES if table[name].any()]:
@@ -157,10 +153,7 @@ def step_conversion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     _note_rows(
         ax,
-        [
-            f"{numbers.percent(row.advanced_rate)}  {_n(row.n_deals)}"
-            for row in table.itertuples()
-        ],
+        [f"{numbers.percent(row.advanced_rate)} ({_n(row.n_deals)})" for row in table.itertuples()],
     )
     _share_axis(ax, words._("Share of deals that went on"))
     return ax
@@ -180,10 +173,17 @@ def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table))
+    ax = _rows_of(ax, _places(table), legend_rows=3)
     y = _positions(table)
-    _whiskers(ax, table, "median_days", colour=ROLES["measure"])
-    endless = (table["median_days"].notna() & table["median_days_high"].isna()).to_numpy()
+    endless = table["median_days"].notna() & table["median_days_high"].isna()
+    spans = table[["median_days", "median_days_high", "completed_median_days"]]
+    right = 1.08 * max(1, spans.max().max())
+    _whiskers(
+        ax,
+        table.assign(median_days_high=table["median_days_high"].where(~endless, right)),
+        "median_days",
+        colour=ROLES["measure"],
+    )
     ax.plot(
         table["median_days"],
         y,
@@ -199,19 +199,19 @@ def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         color=ROLES["other"],
         label=words._("Completed stays only (too short)"),
     )
-    ax.set_xlim(left=0)
     if endless.any():
         ax.plot(
-            table["median_days"].to_numpy()[endless],
-            y[endless],
+            np.full(endless.sum(), right),
+            y[endless.to_numpy()],
             ">",
             color=ROLES["measure"],
-            markersize=9,
+            clip_on=False,
             label=words._("Upper limit not reached yet"),
         )
+    ax.set_xlim(0, right)
     _note_rows(
         ax,
-        [f"{numbers.span(row.median_days)}  {_n(row.n_entries)}" for row in table.itertuples()],
+        [f"{numbers.span(row.median_days)} ({_n(row.n_entries)})" for row in table.itertuples()],
     )
     ax.set_xlabel(words._("Median time in stage (days)"))
     _legend_above(ax, columns=1)
@@ -252,9 +252,8 @@ def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     else:
         label = f"{words.label('won')} ({_n(table['n_at_risk'].iloc[0])})"
         _won_steps(ax, table, label=label, colour=ROLES["won"], line="-")
-        kept = table[table["n_at_risk"] >= FEWEST_AT_RISK]
         ax.step(
-            *_from_zero(kept, "lost_rate"),
+            *_from_zero(table, "lost_rate"),
             where="post",
             color=ROLES["lost"],
             linestyle="--",
@@ -323,7 +322,7 @@ def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _note_rows(
         ax,
         [
-            f"{numbers.percent(row.rate)}  {numbers.of(row.n_won, row.n_deals)}"
+            f"{numbers.percent(row.rate)} ({numbers.of(row.n_won, row.n_deals)})"
             for row in table.itertuples()
         ],
     )
@@ -363,10 +362,10 @@ def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for column, look in lines.items():
         ax.plot(x, table[column], label=words.label(column), markersize=5, **look)
     for month in young:
-        ax.axvspan(month - 0.5, month + 0.5, facecolor="none", edgecolor=GREY, hatch="///", lw=0)
+        ax.axvspan(month - 0.5, month + 0.5, **YOUNG)
     handles, labels = ax.get_legend_handles_labels()
     if len(young):
-        handles.append(Patch(facecolor="none", edgecolor=GREY, hatch="///"))
+        handles.append(Patch(**YOUNG))
         labels.append(words.immature())
     step = max(1, -(-len(table) // 6))
     ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
@@ -396,7 +395,9 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, [_short(words.value(name)) for name in table["name"]], row_height=0.21)
+    ax = _rows_of(
+        ax, [_short(words.value(name)) for name in table["name"]], row_height=0.21, legend_rows=3
+    )
     y = _positions(table)
     ax.axvline(
         overall_rate,
@@ -427,7 +428,7 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
     ax.set_xlim(left=0)
     ax.xaxis.set_major_formatter(_percent_ticks())
     ax.set_xlabel(words.label("cohort_rate"))
-    _legend_above(ax)
+    _legend_above(ax, columns=1)
     return ax
 
 
@@ -454,8 +455,11 @@ def rep_amounts(
     labels = [_short(words.value(name)) for name in shown["name"]]
     amounts, colours = list(shown["won_amount"]), [ROLES["measure"]] * len(shown)
     if len(others):
-        labels.append(words.translate_n("{n} other", "{n} others", len(others)).format(
-            n=numbers.count(len(others))))
+        labels.append(
+            words.translate_n("{n} other", "{n} others", len(others)).format(
+                n=numbers.count(len(others))
+            )
+        )
         amounts.append(others["won_amount"].sum())
         colours.append(ROLES["muted"])
     ax = _rows_of(ax, labels, row_height=0.26)
@@ -480,7 +484,9 @@ def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, [_short(words.value(name)) for name in table["name"]], row_height=0.26)
+    ax = _rows_of(
+        ax, [_short(words.value(name)) for name in table["name"]], row_height=0.26, legend_rows=1
+    )
     bars = ax.barh(
         _positions(table), table["attainment"].fillna(0), height=0.5, color=ROLES["measure"]
     )
@@ -505,6 +511,22 @@ def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_formatter(_percent_ticks())
     ax.set_xlabel(words._("Credited amount as share of the prorated quota"))
     return ax
+
+
+def until_few_remain(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Give the last row of each curve at which enough deals are still followed.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"age_days": [0, 30, 60], "n_at_risk": [40, 12, 9]})
+    >>> until_few_remain(table)["age_days"].tolist()
+    [30]
+    """
+    curves = [table]
+    if "group" in table:
+        curves = [rows for _group, rows in table.groupby("group", sort=False, dropna=False)]
+    return pd.concat([rows[_is_followed(rows)].iloc[-1:] for rows in curves])
 
 
 def place(row: object, *, several_pipelines: bool) -> str:
@@ -556,9 +578,11 @@ def _axes(ax: Axes | None, *, height: float) -> Axes:
     return ax or Figure(figsize=(WIDTH, height), layout="constrained").subplots()
 
 
-def _rows_of(ax: Axes | None, labels: list[str], *, row_height: float = 0.36) -> Axes:
+def _rows_of(
+    ax: Axes | None, labels: list[str], *, row_height: float = 0.34, legend_rows: int = 0
+) -> Axes:
     """Axes with one row per label, read from top to bottom."""
-    ax = _axes(ax, height=1.1 + row_height * len(labels))
+    ax = _axes(ax, height=0.6 + 0.2 * legend_rows + row_height * len(labels))
     ax.set_yticks(range(len(labels)), labels=labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -615,36 +639,35 @@ def _legend_above(ax: Axes, *, columns: int = 3) -> None:
 
 
 def _won_steps(ax: Axes, rows: pd.DataFrame, *, label: str, colour: str, line: str) -> None:
-    kept = rows[rows["n_at_risk"] >= FEWEST_AT_RISK]
-    ax.step(
-        *_from_zero(kept, "won_rate"), where="post", color=colour, linestyle=line, label=label
-    )
-    ax.fill_between(
-        kept["age_days"].to_numpy(dtype=float),
-        kept["won_rate_low"].to_numpy(dtype=float),
-        kept["won_rate_high"].to_numpy(dtype=float),
-        step="post",
-        color=colour,
-        alpha=0.2,
-        linewidth=0,
-    )
+    ages, won = _from_zero(rows, "won_rate")
+    _ages, low = _from_zero(rows, "won_rate_low")
+    _ages, high = _from_zero(rows, "won_rate_high")
+    ax.step(ages, won, where="post", color=colour, linestyle=line, label=label)
+    ax.fill_between(ages, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
 
 
 def _from_zero(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ages and shares of a step curve, which starts at age 0 with nothing won or lost."""
-    return np.r_[0, rows["age_days"]], np.r_[0, rows[column]]
+    """A step curve from (0, 0) to the age at which fewer than `FEWEST_AT_RISK` are left."""
+    ages = rows["age_days"].to_numpy(dtype=float)
+    kept = rows.loc[_is_followed(rows), column].to_numpy(dtype=float)
+    end = ages[len(kept) : len(kept) + 1]  # the last value holds until the first row left out
+    return np.r_[0, ages[: len(kept)], end], np.r_[0, kept, kept[-1:][: len(end)]]
+
+
+def _is_followed(rows: pd.DataFrame) -> pd.Series:
+    return (rows["n_at_risk"] >= FEWEST_AT_RISK).cummin()
 
 
 def _cell(ax: Axes, cell: object, *, x: int, y: int, highest: float) -> None:
     """One cell of the grid: its share as a shade and as text, or the mark of a young one."""
     square = {"xy": (x - 0.48, y - 0.46), "width": 0.96, "height": 0.92}
     if not cell.is_mature:
-        patch = Rectangle(**square, facecolor="white", edgecolor="#b3b3b3", hatch="///", lw=0)
-        text, colour = words.immature_mark(), "#1a1a1a"
+        patch = Rectangle(**square, **(YOUNG | {"facecolor": PAPER}))
+        text, colour = words.immature_mark(), INK
     else:
         strength = 0 if pd.isna(cell.won_rate) or not highest > 0 else cell.won_rate / highest
         patch = Rectangle(**square, facecolor=_shade(strength), lw=0)
-        text, colour = numbers.percent(cell.won_rate), "white" if strength > 0.75 else "#1a1a1a"
+        text, colour = numbers.percent(cell.won_rate), PAPER if strength > 0.75 else INK
     ax.add_patch(patch)
     ax.text(x, y, text, ha="center", va="center", fontsize=9, color=colour)
 

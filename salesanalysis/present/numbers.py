@@ -81,7 +81,9 @@ def percent_range(low: float, high: float, *, digits: int = 0) -> str:
     """
     if _is_missing(low) or _is_missing(high):
         return missing()
-    return f"{percent(low, digits=digits).removesuffix(f'{NO_BREAK}%')}–{percent(high, digits=digits)}"
+    return (
+        f"{percent(low, digits=digits).removesuffix(f'{NO_BREAK}%')}–{percent(high, digits=digits)}"
+    )
 
 
 def points_range(low: float, high: float, *, digits: int = 1) -> str:

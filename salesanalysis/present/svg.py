@@ -66,6 +66,8 @@ def svg(axes: Axes | Figure, *, name: str, alt: str) -> str:
 def _draw(figure: Figure, *, salt: str) -> str:
     for text in figure.findobj(Text):
         text.set_parse_math(False)
+    if figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")  # so that no label is cut off
     known = set(fontManager.get_font_names())
     settings = {
         "svg.fonttype": "none",
@@ -98,6 +100,8 @@ def _clean(root: ElementTree.Element, *, prefix: str) -> None:
             attributes.pop("target", None)
         if element.tag == "g":
             attributes.pop("id", None)  # names of artists, which nothing refers to
+        if attributes.get("transform", "").startswith("rotate(-0 "):
+            del attributes["transform"]  # of upright text
         element.attrib = {
             key: _with_prefix(key, value, prefix)
             for key, value in _recolour(attributes, is_text=element.tag == "text").items()

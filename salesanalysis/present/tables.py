@@ -46,7 +46,9 @@ def stage_accounting(table: pd.DataFrame, *, seen: Any, reason: str | None = Non
         "An entry is one unbroken stay of a deal in a stage; it ends in exactly one way, "
         "so the outcomes add up to the entries. A deal that returns enters again."
     )
-    ended = _table(table, [*_place(table), *_sides(table, tuple(OUTCOMES), "out")], what, seen, note)
+    ended = _table(
+        table, [*_place(table), *_sides(table, tuple(OUTCOMES), "out")], what, seen, note
+    )
     began = _table(
         table, [*_place(table), *_sides(table, INFLOWS, "in")], _("How they began"), seen
     )
@@ -227,7 +229,7 @@ def win_rates(
     """
     Show the labelled win rates side by side, each with what it divides by what.
     """
-    what = _("What each win-rate label would say").replace("win-rate label", _("label"))
+    what = _("Share won, by what it is divided by")
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     age, stale = numbers.days(age_days), numbers.days(stale_days)
@@ -248,9 +250,7 @@ def win_rates(
     return _table(table, columns, what, seen, note)
 
 
-def monthly(
-    table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None = None
-) -> Html:
+def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None = None) -> Html:
     """
     Show the closed, created and cohort win rate by month; young months carry a mark.
     """
@@ -299,9 +299,7 @@ def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) ->
         *_counts("n_won"),
         *_spans("p25_days", "p50_days", "p75_days"),
         Column(label("p90_won_days"), "number", lambda row: numbers.span(row.p90_days)),
-        Column(
-            label("mean_days"), "number", lambda row: numbers.decimal(row.mean_days, digits=1)
-        ),
+        Column(label("mean_days"), "number", lambda row: numbers.decimal(row.mean_days, digits=1)),
     ]
     note = _(
         "The won deals of a young cohort are the quick ones: use the curve, not this table, to "
@@ -621,7 +619,9 @@ def _sides(table: pd.DataFrame, parts: tuple[str, ...], total: str) -> list[Colu
         Column(
             label("balance"),
             "flag",
-            lambda row: _("✓ adds up") if _sum(row, parts) == row.entries else _("✗ does not add up"),
+            lambda row: (
+                _("✓ adds up") if _sum(row, parts) == row.entries else _("✗ does not add up")
+            ),
         ),
     ]
 

@@ -7,6 +7,7 @@ One word per thing: deal 商机, stage 阶段, won 赢单, lost 丢单, cohort �
 """
 
 import gettext
+import math
 from typing import NamedTuple
 
 _language = "en"
@@ -71,12 +72,21 @@ class Measure(NamedTuple):
     """What a reader must know of a number before using it."""
 
     name: str
+    what: str
     definition: str
     numerator: str
     denominator: str
     source: str
     caveats: tuple[str, ...]
     not_for: str
+
+
+MEASURES = {
+    "sales_funnel": ("stage_accounting", "step_conversion", "cumulative", "time_in_stage"),
+    "cohort_conversion": ("cohort_rate", "closed_rate", "sales_cycle"),
+    "rep_ranking": ("shrunk_rate", "rank", "attainment"),
+}
+"""The measures that each notebook defines."""
 
 
 def label(column: str) -> str:
@@ -182,7 +192,6 @@ def _labels_of_rates() -> dict[str, str]:
         "created_k_of_n": _("Won/created"),
         "win_rate": _("Which win rate"),
         "is_mature": _("Maturity"),
-        "lost": _("Lost"),
         "won": _("Won"),
         "share_of_deals": _("Share of deals"),
         "share_of_entries": _("Share of entries"),
@@ -279,7 +288,8 @@ def value(name: object) -> str:
     >>> value("华东"), value(float("nan"))
     ('华东', '(empty)')
     """
-    return _("(empty)") if name is None or name != name or str(name) == "" else str(name)
+    is_missing = name is None or (isinstance(name, float) and math.isnan(name))
+    return _("(empty)") if is_missing or str(name) == "" else str(name)
 
 
 def holder_type(name: object) -> str:
@@ -362,3 +372,228 @@ def plain_slug(slug: str) -> str:
     'Negative age'
     """
     return slug.replace("_", " ").replace("-", " ").capitalize()
+
+
+def finding(kind: str) -> str:
+    """
+    Say what a kind of data finding means; a kind without a sentence shows its own name.
+
+    Examples
+    --------
+    >>> finding("merged_rows"), finding("brand_new_kind")
+    ('Several rows were one deal and count once', 'Brand new kind')
+    """
+    return {
+        "merged_rows": _("Several rows were one deal and count once"),
+        "collapsed_events": _("Entries into the stage a deal was in already: one stay"),
+        "unused_columns": _("Columns of the file that no report reads"),
+        "unknown_value": _("Value that the reference list does not hold"),
+        "empty_values": _("Empty cells: these rows fall out of views by that column"),
+        "guessed_encoding": _("Encoding not declared, recognised from the bytes"),
+        "removed_deals": _("Deals removed in the CRM"),
+        "zero_span": _("Deals closed on the day they were created"),
+        "no_history": _("Deals without stage history"),
+        "created_closed": _("Deals created in an end state: they entered no stage"),
+        "tied_events": _("Deals that entered several stages at one instant"),
+        "reopened": _("Deals opened again after they were closed"),
+        "before_creation": _("Stage entries before the deal was created"),
+        "stage_disagrees": _("Deals whose stage is not that of their last event"),
+        "unknown_owner": _("Owner who is not among the people"),
+        "people_without_deals": _("People without a deal"),
+        "credits_not_whole": _("Deals whose revenue shares do not sum to 100 %"),
+    }.get(kind, plain_slug(kind))
+
+
+def exclusion(reason: str) -> str:
+    """
+    Say why deals are left out; a reason without a sentence shows its own name.
+
+    Examples
+    --------
+    >>> exclusion("removed"), exclusion("on_the_moon")
+    ('Removed in the CRM (deleted or merged)', 'On the moon')
+    """
+    return {
+        "removed": _("Removed in the CRM (deleted or merged)"),
+        "negative_age": _("Closed before it was created"),
+        "no_created_on": _("No date of creation"),
+    }.get(reason, plain_slug(reason))
+
+
+def measure(name: str) -> Measure:
+    """
+    Give the definition of a measure.
+
+    Examples
+    --------
+    >>> measure("closed_rate").numerator
+    'Deals won so far.'
+    """
+    return {**_funnel_measures(), **_cohort_measures(), **_rep_measures()}[name]
+
+
+def _funnel_measures() -> dict[str, Measure]:
+    return {
+        "stage_accounting": Measure(
+            name=_("Stage accounting"),
+            what=_("How did each stay in a stage begin and end?"),
+            definition=_(
+                "entries = advanced + skipped + moved back + lost + handed off + removed + open; an "
+                "entry is one unbroken stay of a deal in a stage."
+            ),
+            numerator=_("Entries with one outcome."),
+            denominator=_("All entries into the stage."),
+            source=_(
+                "Stage history: stage events and the order of stages; formula of this project."
+            ),
+            caveats=(
+                _("It counts visits, not deals: a deal that returns counts again."),
+                _("Open entries may still end in any way."),
+            ),
+            not_for=_("Comparing stages by their share lost while many entries are open."),
+        ),
+        "step_conversion": Measure(
+            name=_("Next-step conversion"),
+            what=_("Of the deals that enter a stage, how many go on in time?"),
+            definition=_(
+                "Probability that a deal that entered the stage reaches any later stage or won "
+                "within the days given; lost competes, open deals are followed until now."
+            ),
+            numerator=_("Deals that went on within the days given, one count per deal."),
+            denominator=_("Deals that entered the stage; first visit."),
+            source=_("First visits from stage history; Aalen-Johansen, Wilson interval."),
+            caveats=(
+                _("The lowest step is not yet the bottleneck: that depends on volume and value."),
+                _("Small stages have wide intervals; read the interval."),
+            ),
+            not_for=_("Judging a person: what a deal was matters as much as who had it."),
+        ),
+        "cumulative": Measure(
+            name=_("Cumulative conversion"),
+            what=_("Of the deals created, how many reach each stage?"),
+            definition=_(
+                "Deals that touched the stage within the days given of their creation, divided by "
+                "deals created at least that long ago (any-stage)."
+            ),
+            numerator=_("Deals that touched the stage in time."),
+            denominator=_("Deals created at least that many days before the date of the report."),
+            source=_("Deals and stage history; Wilson interval."),
+            caveats=(
+                _("Deals that skip a stage are missing there; the table shows two other counts."),
+                _("Not the product of the steps."),
+            ),
+            not_for=_("Deals younger than the days given: they are left out, not failed."),
+        ),
+        "time_in_stage": Measure(
+            name=_("Time in stage"),
+            what=_("How long does a stay in each stage last?"),
+            definition=_(
+                "Kaplan-Meier median of the days from entry to any exit; open stays are followed "
+                "until now."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Stays from stage history; log-log interval."),
+            caveats=(
+                _("The median of completed stays alone is too short while the pipeline grows."),
+                _("Days are calendar days."),
+            ),
+            not_for=_("Adding up stages to a sales cycle: medians do not add."),
+        ),
+    }
+
+
+def _cohort_measures() -> dict[str, Measure]:
+    return {
+        "cohort_rate": Measure(
+            name=_("Cohort win rate at an age"),
+            what=_("Of the deals created, how many are won by that age?"),
+            definition=_(
+                "Probability that a deal is won by the age given: Aalen-Johansen incidence with "
+                "lost as competing outcome, open deals followed until now."
+            ),
+            numerator=_("Deals won by that age."),
+            denominator=_("Deals created, each for as long as it was followed."),
+            source=_("Deals: created, closed, state; Wilson interval on the effective number."),
+            caveats=(
+                _("A cohort younger than the age is not yet mature: short, not low."),
+                _("Deals closed in bulk leave it right, but wreck the closed win rate."),
+            ),
+            not_for=_("Deals older than any that was followed: beyond, nothing can be said."),
+        ),
+        "closed_rate": Measure(
+            name=_("Closed win rate, beside the created and the with-stale win rate"),
+            what=_("What would the usual dashboards say?"),
+            definition=_("won / (won + lost), deals closed so far or in the month named."),
+            numerator=_("Deals won so far."),
+            denominator=_("Deals closed so far: won and lost."),
+            source=_("Deals: state and date of closing; Wilson interval."),
+            caveats=(
+                _("Slow deals are missing, and losses that are logged late flatter it."),
+                _("By month of closing it mixes deals of very different ages."),
+            ),
+            not_for=_("Comparing months or teams: use the cohort win rate at equal age."),
+        ),
+        "sales_cycle": Measure(
+            name=_("Sales cycle"),
+            what=_("How long did the won deals take?"),
+            definition=_("Days from creation to won, won deals only, by month of winning."),
+            numerator="",
+            denominator="",
+            source=_("Deals: created and closed."),
+            caveats=(_("The won deals of a young cohort are the quick ones."),),
+            not_for=_("Before-and-after comparisons: use the curve by age."),
+        ),
+    }
+
+
+def _rep_measures() -> dict[str, Measure]:
+    return {
+        "shrunk_rate": Measure(
+            name=_("Case-mix adjusted and shrunk rate"),
+            what=_("Which share would a rep win of the whole team's deals?"),
+            definition=_(
+                "Posterior mean of the rep's cohort win rate on the team's deal mix; the fewer "
+                "deals a rep has, the nearer to the rate of all."
+            ),
+            numerator=_("Deals won by the age given, against those expected from the mix."),
+            denominator=_("The rep's deals created at least that long ago, closed or not."),
+            source=_("Deals with owner and case mix; normal random effect, 95 % interval."),
+            caveats=(
+                _("It adjusts only for what the data say a rep was given."),
+                _("The raw rate stands beside it."),
+            ),
+            not_for=_(
+                "Dismissal or pay by itself: a place among others is not a written criterion."
+            ),
+        ),
+        "rank": Measure(
+            name=_("Rank interval"),
+            what=_("Which places could a rep hold?"),
+            definition=_(
+                "5 % and 95 % quantiles of the rank over draws of all reps' rates; shown only "
+                "when the reps differ by more than chance (p < 0.05)."
+            ),
+            numerator="",
+            denominator="",
+            source=_("The same model; chi² test on wins against expected wins."),
+            caveats=(
+                _("Neighbours can nearly always change places."),
+                _("No rank is shown when the test does not tell the reps apart."),
+            ),
+            not_for=_("Forced distributions: judge against a criterion fixed before the period."),
+        ),
+        "attainment": Measure(
+            name=_("Quota attainment"),
+            what=_("How much of the quota is reached?"),
+            definition=_("Credited amount divided by the prorated quota of the period."),
+            numerator=_("Amounts of won deals, by the shares credited."),
+            denominator=_("Quota, prorated for joining, leaving and ramp."),
+            source=_("Quotas, credits and won deals."),
+            caveats=(
+                _("Persons need not add up to their team."),
+                _("A running period is not comparable with a finished one."),
+            ),
+            not_for=_("Ranking ramping reps with ramped ones."),
+        ),
+    }

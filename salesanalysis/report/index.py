@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import salesanalysis
 from salesanalysis.present.words import translate
 from salesanalysis.report import page
 
@@ -46,7 +46,7 @@ def write(out: Path) -> Path:
     text = page.frame(
         page.fragment("dates", runs=runs),
         title=translate("Reports by date"),
-        stamp=page.stamp({"version": salesanalysis.__version__}),
+        stamp=page.stamp({"version": metadata.version("salesanalysis")}),
         home=None,
         links=[],
     )

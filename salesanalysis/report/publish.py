@@ -106,7 +106,7 @@ def _heal(out: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Write a file or a folder's entries through to the disk (Windows has no such call for both)."""
+    """Write a file, or the entries of a folder, through to the disk (not possible on Windows)."""
     if os.name != "posix":
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -115,7 +115,8 @@ def day(text: str, *, today: date) -> date:
     if text == "last_month_end":
         return today.replace(day=1) - timedelta(days=1)
     try:
-        return datetime.strptime(text if len(text) == 10 else "", "%Y-%m-%d").date()
+        # Python also reads 20260630 and 2026-W27-2.
+        return date.fromisoformat(text if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else "")
     except ValueError:
         raise _refused(
             f'as_of must be a day such as "2026-06-30", "today" or "last_month_end", '
@@ -147,7 +148,7 @@ def _report(entry: yaml.Node, suite: Path) -> Report:
 
 def _declared(notebook: Path) -> dict[str, str]:
     """Give the type, as written, of each name in a notebook's parameters cell."""
-    declared = papermill.inspect_notebook(_braces_doubled(notebook))
+    declared = papermill.inspect_notebook(for_papermill(notebook))
     types = {
         name: found["inferred_type_name"]
         if found["inferred_type_name"] != "None"
@@ -164,7 +165,7 @@ def _declared(notebook: Path) -> dict[str, str]:
     return types
 
 
-def _braces_doubled(path: Path) -> str:
+def for_papermill(path: Path) -> str:
     """Write a path for papermill, which fills in ``{name}``."""
     return str(path).replace("{", "{{").replace("}", "}}")
 

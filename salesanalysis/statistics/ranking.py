@@ -430,51 +430,53 @@ def _slopes(codes, n_units, x, n, wins, ridge):
     """Newton's method for unit intercepts with a ridge around their mean, and slopes."""
     intercepts = np.full(n_units, logit(wins.sum() / n.sum()))
     slopes = np.zeros(x.shape[1])
+    if not len(slopes):
+        return slopes
 
     def fit(intercepts, slopes):
         linear = intercepts[codes] + x @ slopes
         penalty = ridge * intercepts.var() * n_units + _SLOPE_RIDGE * slopes @ slopes
         return wins @ linear - n @ np.logaddexp(0, linear) - penalty / 2
 
-    for _ in range(200 if len(slopes) else 0):
-        expected = expit(intercepts[codes] + x @ slopes)
-        weight = n * expected * (1 - expected)
-        residual = wins - n * expected
-        gradient = _per_unit(codes, n_units, residual) - ridge * (intercepts - intercepts.mean())
-        solve = _intercept_solver(_per_unit(codes, n_units, weight) + ridge, ridge)
-        cross = np.column_stack([_per_unit(codes, n_units, weight * column) for column in x.T])
-        pull = x.T @ residual - _SLOPE_RIDGE * slopes
-        curvature = x.T @ (weight[:, None] * x) - cross.T @ solve(cross)
-        curvature += _SLOPE_RIDGE * np.eye(len(slopes))
-        d_slopes = np.linalg.solve(curvature, pull - cross.T @ solve(gradient))
-        d_intercepts = solve(gradient - cross @ d_slopes)
-        # A pattern with every deal won is nearly flat: its slope matters no more once the
-        # likelihood cannot gain, and a full step may overshoot.
-        gain = gradient @ d_intercepts + pull @ d_slopes
-        before = fit(intercepts, slopes)
+    for _ in range(200):
+        d_intercepts, d_slopes, gain = _newton_step(codes, x, n, wins, ridge, intercepts, slopes)
         share = 1.0
-        while (
-            gain > 1e-8
-            and fit(intercepts + share * d_intercepts, slopes + share * d_slopes) < before
-        ):
-            share /= 2
+        if gain > 1e-8:  # else rounding decides, and a full step is safe
+            before = fit(intercepts, slopes)
+            while fit(intercepts + share * d_intercepts, slopes + share * d_slopes) < before:
+                share /= 2
         intercepts = intercepts + share * d_intercepts
         slopes = slopes + share * d_slopes
-        change = max(np.abs(d_slopes).max(), np.abs(d_intercepts).max())
-        if change < 1e-8 or gain < 1e-14:
-            break
-    return slopes
+        # Where every deal of a pattern is won the fit is nearly flat: its slope moves on, but
+        # matters no more once there is nothing to gain.
+        if gain < 1e-14 or max(np.abs(d_slopes).max(), np.abs(d_intercepts).max()) < 1e-8:
+            return slopes
+    raise RuntimeError("the slopes of the covariates did not settle in 200 steps")
 
 
-def _intercept_solver(own, ridge):
-    """Inverse of diag(own) - ridge/p, for the ridge leaves the mean free (Sherman-Morrison)."""
+def _newton_step(codes, x, n, wins, ridge, intercepts, slopes):
+    n_units = len(intercepts)
+    expected = expit(intercepts[codes] + x @ slopes)
+    weight = n * expected * (1 - expected)
+    residual = wins - n * expected
+    pull_intercepts = _per_unit(codes, n_units, residual) - ridge * (intercepts - intercepts.mean())
+    pull_slopes = x.T @ residual - _SLOPE_RIDGE * slopes
+    own = _per_unit(codes, n_units, weight) + ridge
+    cross = np.column_stack([_per_unit(codes, n_units, weight * column) for column in x.T])
+    curvature = x.T @ (weight[:, None] * x) + _SLOPE_RIDGE * np.eye(len(slopes))
+    d_slopes = np.linalg.solve(
+        curvature - cross.T @ _over_intercepts(own, ridge, cross),
+        pull_slopes - cross.T @ _over_intercepts(own, ridge, pull_intercepts),
+    )
+    d_intercepts = _over_intercepts(own, ridge, pull_intercepts - cross @ d_slopes)
+    return d_intercepts, d_slopes, pull_intercepts @ d_intercepts + pull_slopes @ d_slopes
+
+
+def _over_intercepts(own, ridge, y):
+    """Solve (diag(own) - ridge/p) z = y: the ridge leaves the mean free (Sherman-Morrison)."""
+    y = (y.T / own).T
     pull = ridge / len(own) / own
-
-    def solve(y):
-        y = (y.T / own).T
-        return y + np.multiply.outer(pull, y.sum(axis=0)) / (1 - pull.sum())
-
-    return solve
+    return y + np.multiply.outer(pull, y.sum(axis=0)) / (1 - pull.sum())
 
 
 def _centred(linear, n, wins):

@@ -1,0 +1,422 @@
+"""
+The answer that opens each report: a message computed by rules, the line of truth, the cards.
+
+A message holds a number, what it is compared with and what drives it, hedged as the estimate it
+is. Where a table is empty it says what can be said from the others, and what is missing.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from . import html, numbers, words
+from .figures import deals, estimate, won_in_time
+from .html import Html
+from .tables import gate_value, rep_name
+from .words import _
+
+
+def sales_funnel(
+    *,
+    cumulative: pd.DataFrame,
+    steps: pd.DataFrame,
+    times: pd.DataFrame,
+    status: pd.DataFrame,
+    ledger: pd.DataFrame,
+    seen: Any,
+    within_days: int,
+    reason: str | None = None,
+) -> Html:
+    """
+    Answer how deals move: the share won in time, the stage from which the fewest go on.
+
+    Parameters
+    ----------
+    cumulative, steps, times, status : DataFrame
+        As ``funnel.cumulative``, ``step_conversion``, ``time_in_stage`` and ``status_now`` give.
+        Without stage history the first three are empty and the answer is where deals stand.
+    ledger : DataFrame, as ``quality.ledger`` gives
+    seen : what ``observe`` gives
+    within_days : int
+        Days within which ``cumulative`` counts.
+    reason : str, optional
+        Why there is no stage history.
+    """
+    states = _states(status)
+    won = pd.DataFrame()
+    if len(cumulative):
+        is_last = ~cumulative["pipeline"].duplicated(keep="last")
+        won = cumulative[is_last & cumulative["reached_rate"].notna()]
+    if won.empty:
+        message = _message_of_states(states, status, reason)
+        return html.answer(
+            message=message, truth=truth(ledger, seen=seen), cards=_state_cards(states, seen)
+        )
+    won = won.nlargest(1, "n_cohort").iloc[0]
+    steps = _of_pipeline(steps, won["pipeline"]).dropna(subset="advanced_rate")
+    times = _of_pipeline(times, won["pipeline"]).dropna(subset="median_days")
+    message = won_in_time(won, cumulative, numbers.days(within_days))
+    cards = [
+        _card(
+            _("Won within {within}").format(within=numbers.days(within_days)),
+            numbers.percent(won["reached_rate"]),
+            _likely(won, "reached_rate"),
+            _("{k} of {n} old enough").format(
+                k=numbers.count(won["n_reached"]), n=deals(won["n_cohort"])
+            ),
+        )
+    ]
+    if len(steps):
+        message += _step_message(steps)
+        cards.append(_step_card(steps))
+    if len(times):
+        cards.append(_time_card(times))
+    won_card, _lost_card, open_card = _state_cards(states, seen)
+    cards += [won_card, open_card]
+    return html.answer(message=message, truth=truth(ledger, seen=seen), cards=cards)
+
+
+def cohort_conversion(
+    *,
+    conversion: pd.DataFrame,
+    win_rates: pd.DataFrame,
+    cycle: pd.DataFrame,
+    ledger: pd.DataFrame,
+    seen: Any,
+    age_days: int,
+    reason: str | None = None,
+) -> Html:
+    """
+    Answer how many deals are won at equal age, against what the closed win rate says.
+
+    Parameters
+    ----------
+    conversion, win_rates, cycle : DataFrame
+        As ``cohorts.conversion``, ``win_rates`` (at ``age_days``) and ``sales_cycle`` give.
+    ledger : DataFrame, as ``quality.ledger`` gives
+    seen : what ``observe`` gives
+    age_days : int
+        The age at which deals are compared.
+    reason : str, optional
+        Why there is nothing to show.
+    """
+    age = numbers.days(age_days)
+    rates = {row["label"]: row for _index, row in win_rates.iterrows()}
+    at_age = _row_where(conversion, "age_days", age_days)
+    cohort = rates.get("cohort")
+    if cohort is None or pd.isna(cohort["rate"]):
+        message = _("No deal has been followed for {age} yet: the cohort win rate is n/a").format(
+            age=age
+        )
+        message += _why(reason)
+    else:
+        message = _("An estimated {estimate} of deals are won by the age of {age}").format(
+            estimate=estimate(cohort, "rate"), age=age
+        )
+    closed = rates.get("closed")
+    if closed is not None and pd.notna(closed["rate"]):
+        message += _("; the closed win rate says {rate}").format(
+            rate=numbers.percent(closed["rate"])
+        )
+        if at_age is not None and pd.notna(at_age["open_rate"]):
+            message += _(", as it leaves out open deals, {open} at that age").format(
+                open=numbers.percent(at_age["open_rate"])
+            )
+    cards = [_rate_card(rates.get(name), name, age) for name in ("cohort", "closed")]
+    if at_age is not None:
+        cards += [
+            _card(
+                _("Lost by {age}").format(age=age),
+                numbers.percent(at_age["lost_rate"]),
+                _likely(at_age, "lost_rate"),
+            ),
+            _card(_("Still open at {age}").format(age=age), numbers.percent(at_age["open_rate"])),
+        ]
+    overall = cycle[cycle["month"].isna()] if len(cycle) else cycle
+    if len(overall):
+        cards.append(_cycle_card(overall.iloc[0]))
+    return html.answer(message=message, truth=truth(ledger, seen=seen), cards=cards)
+
+
+def rep_ranking(
+    table: pd.DataFrame,
+    *,
+    gate: Any,
+    totals: pd.DataFrame,
+    attainment: pd.DataFrame,
+    ledger: pd.DataFrame,
+    seen: Any,
+    age_days: int,
+    reason: str | None = None,
+) -> Html:
+    """
+    Answer whether the reps can be told apart, and only then who leads.
+
+    Parameters
+    ----------
+    table, gate : as ``reps.ranking`` gives
+    totals, attainment : DataFrame
+        As ``reps.totals`` and ``reps.attainment`` give.
+    ledger : DataFrame, as ``quality.ledger`` gives
+    seen : what ``observe`` gives
+    age_days : int
+        The age by which a deal counts as won.
+    reason : str, optional
+        Why no rep can be compared.
+    """
+    age = numbers.days(age_days)
+    cards = [_card(_("Reps with deals"), numbers.count(len(totals)))]
+    if table.empty:
+        message = _("No rep can be compared yet: {reason}").format(
+            reason=reason or _("no deal with an owner is {age} old").format(age=age)
+        )
+        cards += [_card(_("Cohort win rate at {age}").format(age=age), numbers.missing())]
+    else:
+        message = _ranking_message(table, gate, age)
+        cards = [
+            _card(
+                _("Reps compared"),
+                numbers.count(gate_value(gate, "n_reps")),
+                comparison=_("on {n} old enough").format(n=deals(gate_value(gate, "n_deals"))),
+            ),
+            _card(
+                _("Cohort win rate at {age}").format(age=age),
+                numbers.percent(gate_value(gate, "overall_rate"), digits=1),
+                comparison=_("all reps together"),
+            ),
+            _card(
+                _("Do reps differ?"),
+                _("yes") if gate_value(gate, "is_open") else _("cannot be told"),
+                _("p {p}").format(p=numbers.p_value(gate_value(gate, "p_value"))),
+            ),
+        ]
+    cards.append(_top_amount_card(totals, seen))
+    if len(attainment):
+        cards.append(_attainment_card(attainment))
+    return html.answer(message=message, truth=truth(ledger, seen=seen), cards=cards)
+
+
+def measure_cards_sales_funnel() -> Html:
+    """
+    Define the measures of the funnel notebook.
+    """
+    return _measure_cards("sales_funnel")
+
+
+def measure_cards_cohort_conversion() -> Html:
+    """
+    Define the measures of the cohort notebook.
+    """
+    return _measure_cards("cohort_conversion")
+
+
+def measure_cards_rep_ranking() -> Html:
+    """
+    Define the measures of the rep notebook.
+    """
+    return _measure_cards("rep_ranking")
+
+
+def truth(ledger: pd.DataFrame, *, seen: Any) -> list[str]:
+    """
+    Say what the numbers stand on: the date, the rows read, the share accepted, the source.
+
+    The share is rounded down, so that "100.0 %" means every row.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> ledger = pd.DataFrame({"n_in": [2000, 1000], "n_accepted": [2000, 999]})
+    >>> seen = SimpleNamespace(as_of=pd.Timestamp("2026-03-31"), source={"name": "CRM"})
+    >>> [text.replace(numbers.NO_BREAK, " ") for text in truth(ledger, seen=seen)]
+    ['Data as of 31 Mar 2026', '3,000 rows read, 99.9 % accepted', 'Source: CRM']
+    """
+    n_in = int(ledger["n_in"].sum()) if len(ledger) else 0
+    n_accepted = int(ledger["n_accepted"].sum()) if len(ledger) else 0
+    share = n_accepted * 1000 // n_in / 1000 if n_in else float("nan")
+    return [
+        _("Data as of {date}").format(date=numbers.date(seen.as_of)),
+        _("{n} rows read, {share} accepted").format(
+            n=numbers.count(n_in), share=numbers.percent(share, digits=1)
+        ),
+        _("Source: {name}").format(name=seen.source["name"]),
+    ]
+
+
+def _measure_cards(notebook: str) -> Html:
+    measures = (words.measure(name) for name in words.MEASURES[notebook])
+    return html.stack(*(html.measure_card(**measure._asdict()) for measure in measures))
+
+
+def _card(label: str, value: str, range: str = "", comparison: str = "") -> dict[str, str]:
+    return {"label": label, "value": value, "range": range, "comparison": comparison}
+
+
+def _likely(row: pd.Series, rate: str) -> str:
+    interval = numbers.percent_range(row[f"{rate}_low"], row[f"{rate}_high"])
+    return "" if interval == numbers.missing() else _("likely {range}").format(range=interval)
+
+
+def _why(reason: str | None) -> str:
+    return _(" ({reason})").format(reason=reason) if reason else ""
+
+
+def _of_pipeline(table: pd.DataFrame, pipeline: object) -> pd.DataFrame:
+    if table.empty or pd.isna(pipeline):
+        return table
+    return table[table["pipeline"] == pipeline]
+
+
+def _row_where(table: pd.DataFrame, column: str, value: object) -> pd.Series | None:
+    rows = table[table[column] == value] if len(table) else table
+    return rows.iloc[0] if len(rows) else None
+
+
+def _states(status: pd.DataFrame) -> dict[str, pd.Series]:
+    """The end states won and lost, and the stage in which most open deals stand."""
+    if status.empty:
+        return {}
+    ends = status["stage"].isin(["won", "lost", "removed"])
+    states = {
+        name: rows.nlargest(1, "n_deals").iloc[0]
+        for name, rows in status[ends].groupby("stage", sort=False)
+    }
+    if not ends.all():
+        states["open"] = status[~ends].nlargest(1, "n_deals").iloc[0]
+    return states
+
+
+def _message_of_states(
+    states: dict[str, pd.Series], status: pd.DataFrame, reason: str | None
+) -> str:
+    counts = {
+        name: deals(states[name]["n_deals"]) if name in states else deals(0)
+        for name in ("won", "lost")
+    }
+    message = _("{won} are won against {lost} lost").format(**counts)
+    if "open" in states:
+        message += _("; of the open ones most, {n}, are in {stage}").format(
+            n=numbers.count(states["open"]["n_deals"]), stage=words.stage(states["open"]["stage"])
+        )
+    return message + _(". From which stage they go on cannot be said{why}").format(why=_why(reason))
+
+
+def _state_cards(states: dict[str, pd.Series], seen: Any) -> list[dict[str, str]]:
+    titles = {"won": _("Deals won so far"), "lost": _("Deals lost so far")}
+    cards = []
+    for name, title in titles.items():
+        state = states.get(name)
+        n = 0 if state is None else state["n_deals"]
+        amount = float("nan") if state is None else state["amount"]
+        text = numbers.money(amount, seen.source["currency"], compact=True)
+        shown = text if name == "won" and pd.notna(amount) else ""
+        cards.append(_card(title, numbers.count(n), comparison=shown))
+    state = states.get("open")
+    if state is None:
+        return [*cards, _card(_("Deals still open"), numbers.count(0))]
+    place = _("in {stage}, more than in any other stage").format(stage=words.stage(state["stage"]))
+    return [*cards, _card(_("Deals still open"), numbers.count(state["n_deals"]), "", place)]
+
+
+def _step_message(steps: pd.DataFrame) -> str:
+    low = steps.loc[steps["advanced_rate"].idxmin()]
+    message = _("; the fewest go on from {stage}: {rate}").format(
+        stage=words.stage(low["stage"]), rate=numbers.percent(low["advanced_rate"])
+    )
+    if len(steps) > 1:
+        high = steps.loc[steps["advanced_rate"].idxmax()]
+        message += _(", against {rate} from {stage}").format(
+            stage=words.stage(high["stage"]), rate=numbers.percent(high["advanced_rate"])
+        )
+    return message
+
+
+def _step_card(steps: pd.DataFrame) -> dict[str, str]:
+    low = steps.loc[steps["advanced_rate"].idxmin()]
+    return _card(
+        _("Go on from {stage}").format(stage=words.stage(low["stage"])),
+        numbers.percent(low["advanced_rate"]),
+        _likely(low, "advanced_rate"),
+        _("lowest of {n} stages, within {within}").format(
+            n=numbers.count(len(steps)), within=numbers.days(low["within_days"])
+        ),
+    )
+
+
+def _time_card(times: pd.DataFrame) -> dict[str, str]:
+    longest = times.loc[times["median_days"].idxmax()]
+    return _card(
+        _("Median time in {stage}").format(stage=words.stage(longest["stage"])),
+        numbers.days(longest["median_days"]),
+        comparison=_("longest of {n} stages").format(n=numbers.count(len(times))),
+    )
+
+
+def _rate_card(row: pd.Series | None, name: str, age: str) -> dict[str, str]:
+    label = words.win_rate(name)
+    if name == "cohort":
+        label = _("{label} at {age}").format(label=label, age=age)
+    if row is None:
+        return _card(label, numbers.missing())
+    return _card(
+        label,
+        numbers.percent(row["rate"], digits=1),
+        _likely(row, "rate"),
+        numbers.of(row["n_won"], row["n_deals"]),
+    )
+
+
+def _cycle_card(row: pd.Series) -> dict[str, str]:
+    return _card(
+        _("Sales cycle, median"),
+        numbers.days(row["p50_days"]),
+        comparison=_("won deals only, {n}").format(n=numbers.count(row["n_won"])),
+    )
+
+
+def _ranking_message(table: pd.DataFrame, gate: Any, age: str) -> str:
+    n = numbers.count(gate_value(gate, "n_reps"))
+    p = numbers.p_value(gate_value(gate, "p_value"))
+    overall = numbers.percent(gate_value(gate, "overall_rate"))
+    if not gate_value(gate, "is_open"):
+        return _(
+            "The data cannot tell these {n} reps apart (p {p}); no ranks are shown. Together they "
+            "win {overall} of deals by the age of {age}, and differ no more than by chance"
+        ).format(n=n, p=p, overall=overall, age=age)
+    leader = table.loc[table["shrunk_rate"].idxmax()]
+    return _(
+        "{name} wins an estimated {estimate} of deals by the age of {age}, against {overall} for "
+        "all {n} reps: {won} won where {expected} were expected; rank {ranks} of {n} (p {p})"
+    ).format(
+        name=rep_name(next(leader.to_frame().T.itertuples())),
+        estimate=estimate(leader, "shrunk_rate"),
+        age=age,
+        overall=overall,
+        n=n,
+        won=numbers.count(leader["n_won"]),
+        expected=numbers.decimal(leader["expected"], digits=0),
+        ranks=numbers.count_range(leader["rank_low"], leader["rank_high"]),
+        p=p,
+    )
+
+
+def _top_amount_card(totals: pd.DataFrame, seen: Any) -> dict[str, str]:
+    label = _("Largest won amount")
+    amounts = totals["won_amount"] if len(totals) else pd.Series(dtype=float)
+    if amounts.isna().all():
+        return _card(label, numbers.missing())
+    top = next(totals.nlargest(1, "won_amount").itertuples())
+    return _card(
+        label,
+        numbers.money(top.won_amount, seen.source["currency"], compact=True),
+        comparison=rep_name(top),
+    )
+
+
+def _attainment_card(attainment: pd.DataFrame) -> dict[str, str]:
+    judged = attainment[attainment["is_finished"].astype(bool)].dropna(subset="attainment")
+    return _card(
+        _("Quotas reached"),
+        numbers.of((judged["attainment"] >= 1).sum(), len(judged)),
+        comparison=_("finished periods"),
+    )

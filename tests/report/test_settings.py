@@ -1,0 +1,164 @@
+"""Suite and parameter files: what is read, and what is refused by name and place."""
+
+from datetime import date
+
+import pytest
+
+from salesanalysis.report import settings
+from salesanalysis.report.exits import Exit, RunError
+
+
+def refused(suite, match):
+    with pytest.raises(RunError, match=match) as caught:
+        settings.read(suite)
+    assert caught.value.code == Exit.USAGE
+
+
+def test_a_suite_says_what_to_run(project):
+    """
+    Paths are relative to the project; parameters of the suite win over those of the file.
+    """
+    project.write("params/rep_ranking.yaml", 'as_of: "2020-01-01"\nwithin_days: 30\nshare: 1')
+    project.write(
+        "params/monthly.yaml",
+        project.suite.read_text() + '    parameters: {within_days: "90", rep_id: "007"}\n',
+    )
+
+    suite = settings.read(project.suite)
+
+    assert suite.root == project.root and suite.crm == project.root / "data/crm.duckdb"
+    assert (suite.title, suite.as_of) == ("Monthly <reports>", "2026-06-30")
+    assert suite.timezone.key == "Asia/Shanghai"
+    assert [report.name for report in suite.reports] == ["sales_funnel", "rep_ranking"]
+    assert suite.reports[0].parameters == {}
+    # as_of is the runner's to set; 1 is a float, as the notebook declares.
+    assert suite.reports[1].parameters == {"within_days": 90, "share": 1.0, "rep_id": "007"}
+    assert isinstance(suite.reports[1].parameters["share"], float)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("within_days: 30", 30),
+        ("within_days: -1", -1),
+        ('rep_id: "0123"', "0123"),
+        ("rep_id: 王小明", "王小明"),
+        ("share: 0.25", 0.25),
+        ("share: 1e-3", 0.001),
+        ("is_detailed: true", True),
+        ("ages: [30, 90]", [30, 90]),
+    ],
+)
+def test_a_value_gets_the_declared_type(project, line, value):
+    """
+    The notebook's parameters cell decides the type.
+    """
+    project.write("params/sales_funnel.yaml", line)
+
+    found = settings.read(project.suite).reports[0].parameters[line.split(":")[0]]
+
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("rep_id: no", 'rep_id must be text, but no without quotes is read as "bool".*line 1'),
+        ("rep_id: 0123", 'write "0123"'),
+        ("rep_id: 12:30", 'read as "int"'),
+        ("rep_id: 2026-06-30", 'read as "timestamp"'),
+        ("rep_id: ", 'read as "null"'),
+        ("rep_id: [a]", "must be text, but is a list or mapping"),
+        ("within_days: 0123", "within_days must be int, but is '0123'"),
+        ("within_days: 1_000", "must be int, but is '1_000'"),
+        ("within_days: 12:30", "must be int"),
+        ("within_days: 1.5", "must be int"),
+        ("within_days: ٣", "must be int"),
+        ("share: .inf", "share must be float"),
+        ("is_detailed: no", "is_detailed must be bool, but is 'no'"),
+        ("ages: 30", "ages must be a list"),
+        ("ages: [30, x]", "ages must be int, but is 'x'"),
+        ("share: !!python/name:os.system 1", "cannot be read|must be float"),
+        ("within_day: 30", "among those that sales_funnel.ipynb declares .*but within_day is not"),
+        ("x=1;open('f'): 30", "but x=1;open"),
+        ("within_days: 30\nwithin_days: 60", "each key must occur once.*line 2"),
+        ("a: &a 30\nwithin_days: *a", "anchors and aliases are refused .line 1"),
+        ("<<: {within_days: 3}", "must be text"),
+        ("- within_days", "must hold keys and values"),
+        ("within_days: 30\n---\nwithin_days: 60", "cannot be read"),
+        ("within_days: [", "cannot be read"),
+        ("", "is empty"),
+    ],
+)
+def test_a_value_that_yaml_would_change_is_refused(project, line, match):
+    """
+    What is not plainly of the declared type, or not declared, is refused before anything runs.
+    """
+    project.write("params/sales_funnel.yaml", line)
+
+    refused(project.suite, match)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "match"),
+    [
+        ('as_of: "2026-06-30"', "as_of: 2026-06-30", 'write "2026-06-30"'),
+        ('"Asia/Shanghai"', '"Shanghai"', "timezone must be a name such as"),
+        ('title: "Monthly <reports>"\n', "", "title is missing"),
+        ("title:", "titel:", "title is missing, titel is unknown"),
+        ("rep_ranking", "rep_rank", r"one of \['rep_ranking', 'sales_funnel'\], but is 'rep_rank'"),
+        ("rep_ranking", "../notebooks/sales_funnel", "notebook must be one of"),
+        ("rep_ranking", "sales_funnel", "each notebook once"),
+        ('notebook: "rep_ranking"', 'file: "rep_ranking"', "notebook is missing, file is unknown"),
+    ],
+)
+def test_a_wrong_suite_is_refused(project, before, after, match):
+    """
+    A suite says everything it must, nothing else, and names notebooks that exist.
+    """
+    project.write("params/monthly.yaml", project.suite.read_text().replace(before, after))
+
+    refused(project.suite, match)
+
+
+def test_a_missing_suite_is_refused(project):
+    """
+    The message names the file and where it was looked for.
+    """
+    refused(project.root / "params" / "weekly.yaml", "weekly.yaml cannot be read.*looked in")
+
+
+def test_a_notebook_must_declare_what_the_runner_gives(project):
+    """
+    A notebook without as_of or crm among its parameters cannot be run as of a day.
+    """
+    project.notebook("sales_funnel", ["# A question?", 'as_of: str = "2026-06-30"', "1"])
+
+    refused(project.suite, "sales_funnel.ipynb must have a cell tagged parameters .*crm: str")
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "expected"),
+    [
+        ("2017-12-31", date(2026, 7, 1), date(2017, 12, 31)),
+        ("today", date(2026, 7, 1), date(2026, 7, 1)),
+        ("last_month_end", date(2026, 1, 1), date(2025, 12, 31)),
+        ("last_month_end", date(2024, 3, 31), date(2024, 2, 29)),
+    ],
+)
+def test_a_day_is_resolved_from_the_day_it_is(text, today, expected):
+    """
+    A written day is itself; a word is resolved by the given day, over years and leap days.
+    """
+    assert settings.day(text, today=today) == expected
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "20260630", "2026-W27-2", "yesterday", "", "26-1-1"])
+def test_another_day_is_refused(text):
+    """
+    A day that does not exist, or in another form, is refused.
+    """
+    with pytest.raises(RunError, match="as_of must be a day such as") as caught:
+        settings.day(text, today=date(2026, 7, 1))
+
+    assert caught.value.code == Exit.USAGE
