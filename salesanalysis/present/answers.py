@@ -42,15 +42,16 @@ def sales_funnel(
     reason : str, optional
         Why there is no stage history.
     """
-    states = _states(status)
+    states = _state_cards(status, seen)
     won = pd.DataFrame()
     if len(cumulative):
         is_last = ~cumulative["pipeline"].duplicated(keep="last")
         won = cumulative[is_last & cumulative["reached_rate"].notna()]
     if won.empty:
-        message = _message_of_states(states, status, reason)
         return html.answer(
-            message=message, truth=truth(ledger, seen=seen), cards=_state_cards(states, seen)
+            message=_message_of_states(status, reason),
+            truth=truth(ledger, seen=seen),
+            cards=list(states.values()),
         )
     won = won.nlargest(1, "n_cohort").iloc[0]
     steps = _of_pipeline(steps, won["pipeline"]).dropna(subset="advanced_rate")
@@ -71,8 +72,7 @@ def sales_funnel(
         cards.append(_step_card(steps))
     if len(times):
         cards.append(_time_card(times))
-    won_card, _lost_card, open_card = _state_cards(states, seen)
-    cards += [won_card, open_card]
+    cards += [states["won"], states["open"]]
     return html.answer(message=message, truth=truth(ledger, seen=seen), cards=cards)
 
 
@@ -272,50 +272,50 @@ def _row_where(table: pd.DataFrame, column: str, value: object) -> pd.Series | N
     return rows.iloc[0] if len(rows) else None
 
 
-def _states(status: pd.DataFrame) -> dict[str, pd.Series]:
-    """The end states won and lost, and the stage in which most open deals stand."""
+def _states(status: pd.DataFrame) -> pd.DataFrame:
+    """Deals and their amount that are won, lost and open, all pipelines together."""
+    names = ["won", "lost", "open"]
     if status.empty:
-        return {}
-    ends = status["stage"].isin(["won", "lost", "removed"])
-    states = {
-        name: rows.nlargest(1, "n_deals").iloc[0]
-        for name, rows in status[ends].groupby("stage", sort=False)
-    }
-    if not ends.all():
-        states["open"] = status[~ends].nlargest(1, "n_deals").iloc[0]
-    return states
+        return pd.DataFrame({"n_deals": 0, "amount": float("nan")}, index=names)
+    state = status["stage"].where(status["stage"].isin(["won", "lost", "removed"]), "open")
+    counts = status.groupby(state)[["n_deals", "amount"]].sum(min_count=1).reindex(names)
+    return counts.assign(n_deals=counts["n_deals"].fillna(0))
 
 
-def _message_of_states(
-    states: dict[str, pd.Series], status: pd.DataFrame, reason: str | None
-) -> str:
-    counts = {
-        name: deals(states[name]["n_deals"]) if name in states else deals(0)
-        for name in ("won", "lost")
-    }
-    message = _("{won} are won against {lost} lost").format(**counts)
-    if "open" in states:
-        message += _("; of the open ones most, {n}, are in {stage}").format(
-            n=numbers.count(states["open"]["n_deals"]), stage=words.stage(states["open"]["stage"])
+def _fullest_stage(status: pd.DataFrame) -> pd.Series | None:
+    """The stage in which most open deals stand."""
+    if status.empty:
+        return None
+    is_end = status["stage"].isin(["won", "lost", "removed"]) | status["stage"].isna()
+    return None if is_end.all() else status[~is_end].nlargest(1, "n_deals").iloc[0]
+
+
+def _message_of_states(status: pd.DataFrame, reason: str | None) -> str:
+    n = _states(status)["n_deals"].map(numbers.count)
+    message = _("{won} deals are won against {lost} lost; {open} are open").format(**n)
+    stage = _fullest_stage(status)
+    if stage is not None:
+        message += _(", {n} of them in {stage}").format(
+            n=numbers.count(stage["n_deals"]), stage=words.stage(stage["stage"])
         )
     return message + _(". From which stage they go on cannot be said{why}").format(why=_why(reason))
 
 
-def _state_cards(states: dict[str, pd.Series], seen: Any) -> list[dict[str, str]]:
-    titles = {"won": _("Deals won so far"), "lost": _("Deals lost so far")}
-    cards = []
-    for name, title in titles.items():
-        state = states.get(name)
-        n = 0 if state is None else state["n_deals"]
-        amount = float("nan") if state is None else state["amount"]
-        text = numbers.money(amount, seen.source["currency"], compact=True)
-        shown = text if name == "won" and pd.notna(amount) else ""
-        cards.append(_card(title, numbers.count(n), comparison=shown))
-    state = states.get("open")
-    if state is None:
-        return [*cards, _card(_("Deals still open"), numbers.count(0))]
-    place = _("in {stage}, more than in any other stage").format(stage=words.stage(state["stage"]))
-    return [*cards, _card(_("Deals still open"), numbers.count(state["n_deals"]), "", place)]
+def _state_cards(status: pd.DataFrame, seen: Any) -> dict[str, dict[str, str]]:
+    states, stage = _states(status), _fullest_stage(status)
+    n = states["n_deals"].map(numbers.count)
+    amount = states.loc["won", "amount"]
+    money = numbers.money(amount, seen.source["currency"], compact=True)
+    place = ""
+    if stage is not None:
+        place = _("{n} of them in {stage}").format(
+            stage=words.stage(stage["stage"]), n=numbers.count(stage["n_deals"])
+        )
+    return {
+        "won": _card(_("Deals won so far"), n["won"], "", "" if pd.isna(amount) else money),
+        "lost": _card(_("Deals lost so far"), n["lost"]),
+        "open": _card(_("Deals still open"), n["open"], "", place),
+    }
 
 
 def _step_message(steps: pd.DataFrame) -> str:
@@ -383,19 +383,19 @@ def _ranking_message(table: pd.DataFrame, gate: Any, age: str) -> str:
             "The data cannot tell these {n} reps apart (p {p}); no ranks are shown. Together they "
             "win {overall} of deals by the age of {age}, and differ no more than by chance"
         ).format(n=n, p=p, overall=overall, age=age)
-    leader = table.loc[table["shrunk_rate"].idxmax()]
+    leader = table.nlargest(1, "shrunk_rate").iloc[0]
     return _(
         "{name} wins an estimated {estimate} of deals by the age of {age}, against {overall} for "
-        "all {n} reps: {won} won where {expected} were expected; rank {ranks} of {n} (p {p})"
+        "all {n} reps, and could hold any rank from {low} to {high}; the reps differ by more than "
+        "chance (p {p})"
     ).format(
-        name=rep_name(next(leader.to_frame().T.itertuples())),
+        name=rep_name(leader["name"], leader["group"]),
         estimate=estimate(leader, "shrunk_rate"),
         age=age,
         overall=overall,
         n=n,
-        won=numbers.count(leader["n_won"]),
-        expected=numbers.decimal(leader["expected"], digits=0),
-        ranks=numbers.count_range(leader["rank_low"], leader["rank_high"]),
+        low=numbers.count(leader["rank_low"]),
+        high=numbers.count(leader["rank_high"]),
         p=p,
     )
 
@@ -409,7 +409,7 @@ def _top_amount_card(totals: pd.DataFrame, seen: Any) -> dict[str, str]:
     return _card(
         label,
         numbers.money(top.won_amount, seen.source["currency"], compact=True),
-        comparison=rep_name(top),
+        comparison=rep_name(top.name, top.group),
     )
 
 
@@ -418,5 +418,5 @@ def _attainment_card(attainment: pd.DataFrame) -> dict[str, str]:
     return _card(
         _("Quotas reached"),
         numbers.of((judged["attainment"] >= 1).sum(), len(judged)),
-        comparison=_("finished periods"),
+        comparison=_("persons and teams, finished periods"),
     )

@@ -370,12 +370,12 @@ def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     step = max(1, -(-len(table) // 6))
     ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
     ax.set_xlim(-0.6, len(table) - 0.4)
-    ax.set_ylim(0, 1)
+    ax.set_ylim(0, 1.02)  # room for a mark at 100 %
     ax.yaxis.set_major_formatter(_percent_ticks())
     ax.grid(visible=False, axis="x")
     ax.grid(visible=True, axis="y")
     ax.set_ylabel(words._("Share won"))
-    ax.set_xlabel(words._("Month closed (closed rate) or created (created and cohort rate)"))
+    ax.set_xlabel(words._("Month of closing, or of creation"))
     ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     return ax
 
@@ -592,7 +592,7 @@ def _rows_of(
 def _note_rows(ax: Axes, notes: list[str]) -> None:
     """Write the number and the size of the evidence at the right end of each row."""
     for y, note in enumerate(notes):
-        ax.text(1.02, y, note, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+        ax.text(1.03, y, note, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
 def _count_parts(ax: Axes, bars: list, counts: list[str]) -> None:

@@ -357,7 +357,7 @@ def rep_intervals(
         ),
         alt=_("Points with intervals around {overall}: {rows}.").format(
             overall=numbers.percent(overall),
-            rows=_listing((rep_name(row) for row in table.itertuples()), rates),
+            rows=_listing((rep_name(row.name, row.group) for row in table.itertuples()), rates),
         ),
         source=source(seen),
         data=tables.rep_ranking(table, gate=gate, seen=seen, age_days=age_days),
@@ -386,7 +386,7 @@ def rep_amounts(
         charts.rep_amounts(table, currency=currency, top=top),
         name=name,
         headline=_("{name} won {amount}, from {n}").format(
-            name=rep_name(first), amount=amounts[0], n=deals(first.n_won)
+            name=rep_name(first.name, first.group), amount=amounts[0], n=deals(first.n_won)
         ),
         subtitle=_("Won amount{unit} by {kind}; all deals won until {date}").format(
             unit=f" ({currency})" if currency else "",
@@ -394,7 +394,7 @@ def rep_amounts(
             date=numbers.date(seen.as_of),
         ),
         alt=_("Bars, the largest first: {rows}.").format(
-            rows=_listing((rep_name(row) for row in ordered.itertuples()), amounts)
+            rows=_listing((rep_name(row.name, row.group) for row in ordered.itertuples()), amounts)
         ),
         source=source(seen),
         data=tables.rep_totals(table, seen=seen, by=by),

@@ -318,7 +318,11 @@ def rep_totals(
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     columns = [
-        Column(label("rep") if by == "owner" else label(by), "text", rep_name),
+        Column(
+            label("rep") if by == "owner" else label(by),
+            "text",
+            lambda row: rep_name(row.name, row.group),
+        ),
         *_team(table, by),
         *_counts("n_deals", "n_won", "n_lost", "n_open", "n_removed"),
         *_amounts(seen, "won_amount", "open_amount"),
@@ -362,7 +366,7 @@ def rep_ranking(
         ),
     ]
     columns = [
-        Column(label("rep"), "text", rep_name),
+        Column(label("rep"), "text", lambda row: rep_name(row.name, row.group)),
         *_team(table, "owner"),
         Column(label("n_mature"), "number", lambda row: numbers.count(row.n_deals)),
         *_counts("n_won"),
@@ -423,6 +427,24 @@ def ledger(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html
     return _table(table, columns, what, seen, note)
 
 
+def rejected(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
+    """
+    Show the rows that were not accepted, by reason, with the first one of each.
+    """
+    what = _("Rows not accepted, by reason")
+    if table.empty:
+        return missing(what, seen=seen, reason=reason or _("Every row was accepted."))
+    columns = [
+        Column(label("file"), "text", lambda row: words.value(row.file)),
+        Column(label("outcome"), "text", lambda row: words.rejection(row.outcome)),
+        Column(label("reason"), "text", lambda row: words.plain_slug(row.reason)),
+        Column(label("column"), "text", lambda row: _or_nothing(row.column)),
+        *_counts("n_rows", "line"),
+        Column(label("found"), "text", lambda row: words.value(row.value)),
+    ]
+    return _table(table, columns, what, seen)
+
+
 def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     """
     Show what was found in the data, with the number of rows concerned.
@@ -434,7 +456,11 @@ def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
         Column(label("finding"), "text", lambda row: words.finding(row.kind)),
         Column(label("subject"), "text", lambda row: _or_nothing(row.subject)),
         *_counts("n_rows"),
-        Column(label("detail"), "text", lambda row: _or_nothing(row.detail)),
+        Column(
+            label("detail"),
+            "text",
+            lambda row: words.finding_detail(row.kind, _or_nothing(row.detail)),
+        ),
     ]
     return _table(table, columns, what, seen)
 
@@ -489,20 +515,20 @@ def gate_value(gate: Any, key: str) -> Any:
     >>> gate_value(pd.DataFrame({"p_value": [0.2]}), "p_value"), gate_value({"df": 29}, "df")
     (0.2, 29)
     """
-    return np.ravel(gate[key])[0].item()
+    value = np.ravel(gate[key])[0]
+    return value.item() if hasattr(value, "item") else value
 
 
-def rep_name(row: Any) -> str:
+def rep_name(name: Any, group: Any) -> str:
     """
     Name a rep or a group; one without a name goes by its id.
 
     Examples
     --------
-    >>> from types import SimpleNamespace
-    >>> rep_name(SimpleNamespace(name=None, group="r7"))
-    'r7'
+    >>> rep_name("王芳", "r7"), rep_name(None, "r7")
+    ('王芳', 'r7')
     """
-    return words.value(row.group if pd.isna(row.name) else row.name)
+    return words.value(group if pd.isna(name) else name)
 
 
 def period(row: Any) -> str:
@@ -655,19 +681,36 @@ def _maturity(is_mature: bool) -> str:
 
 
 def _ranking_note(gate: Any) -> str:
-    test = _("chi² {chi2} on {df} degrees of freedom, p {p}").format(
+    test = _("chi² {chi2} on {df} degrees of freedom, p {p}")
+    if gate_value(gate, "method") == "twin":
+        test = _("chi² {chi2} on {df} degrees of freedom, p {p} by simulation without differences")
+    test = test.format(
         chi2=numbers.decimal(gate_value(gate, "chi2"), digits=1),
         df=numbers.count(gate_value(gate, "df")),
         p=numbers.p_value(gate_value(gate, "p_value")),
     )
+    verdict = _(
+        "The reps cannot be told apart on these data ({test}): they stand by name, without ranks."
+    )
     if gate_value(gate, "is_open"):
-        return _(
+        verdict = _(
             "The reps differ by more than chance ({test}). Rank 1 is the highest shrunk rate; read "
             "the interval, not a single place."
-        ).format(test=test)
-    return _(
-        "The reps cannot be told apart on these data ({test}): they stand by name, without ranks."
-    ).format(test=test)
+        )
+    return " ".join([verdict.format(test=test), *_case_mix(gate)])
+
+
+def _case_mix(gate: Any) -> list[str]:
+    """What the rates are adjusted for, where the gate says it."""
+    sentences = {
+        "case_mix": _("Adjusted for: {names}."),
+        "left_out": _("Not adjusted for, as it is too often empty or all alike: {names}."),
+    }
+    return [
+        text.format(names=gate_value(gate, key))
+        for key, text in sentences.items()
+        if key in gate and gate_value(gate, key)
+    ]
 
 
 def _or_nothing(text: Any) -> str:

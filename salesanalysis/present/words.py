@@ -260,6 +260,10 @@ def _labels_of_quality() -> dict[str, str]:
         "subject": _("Where"),
         "detail": _("Detail"),
         "reason": _("Reason"),
+        "outcome": _("Outcome"),
+        "column": _("Column"),
+        "line": _("First line"),
+        "found": _("Found there"),
         "parameter": _("Parameter"),
         "value": _("Value"),
     }
@@ -401,7 +405,40 @@ def finding(kind: str) -> str:
         "unknown_owner": _("Owner who is not among the people"),
         "people_without_deals": _("People without a deal"),
         "credits_not_whole": _("Deals whose revenue shares do not sum to 100 %"),
+        "left_truncation": _(
+            "Deals created before the first recorded closing: their early closings are missing"
+        ),
+        "older_than_any_closed": _("Open deals older than any deal was when it closed"),
     }.get(kind, plain_slug(kind))
+
+
+def finding_detail(kind: str, detail: str) -> str:
+    """
+    Say what the detail of a finding means where it is a bare number.
+
+    Examples
+    --------
+    >>> finding_detail("older_than_any_closed", "138"), finding_detail("merged_rows", "in a.csv")
+    ('the longest took 138 days to close', 'in a.csv')
+    """
+    sentence = {
+        "left_truncation": _("first closing on the day named; about {n} earlier ones expected"),
+        "older_than_any_closed": _("the longest took {n} days to close"),
+    }.get(kind)
+    return sentence.format(n=detail) if sentence else detail
+
+
+def rejection(outcome: str) -> str:
+    """
+    Say what happened to a row that was not accepted.
+
+    Examples
+    --------
+    >>> rejection("quarantined")
+    'Quarantined'
+    """
+    outcomes = {"quarantined": _("Quarantined"), "refused": _("Refused")}
+    return outcomes.get(outcome, plain_slug(outcome))
 
 
 def exclusion(reason: str) -> str:

@@ -16,7 +16,13 @@ from salesanalysis.report import page, settings
 from salesanalysis.report.exits import Exit
 from salesanalysis.report.kernels import Kernel
 
-FAILURES = (PapermillExecutionError, RuntimeError, ValueError, KeyboardInterrupt)
+FAILURES = (
+    PapermillExecutionError,
+    CellTimeoutError,
+    RuntimeError,
+    ValueError,
+    KeyboardInterrupt,
+)
 """What `execute` raises, and `reason` explains."""
 
 

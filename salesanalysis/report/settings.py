@@ -219,8 +219,9 @@ def _load(path: Path) -> yaml.Node:
     try:
         text = path.read_text("utf-8-sig")
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if getattr(event, "anchor", None):
-                raise _refused(f"{path.name}: anchors and aliases are refused ({_place(event)})")
+            if getattr(event, "anchor", None) or getattr(event, "tag", None):
+                raise _refused(f"{path.name}: anchors, aliases and tags are refused "
+                               f"({_place(event)})")  # fmt: skip
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error.strerror if isinstance(error, OSError) else error).split())

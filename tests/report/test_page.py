@@ -1,10 +1,228 @@
 """Pages: what of a notebook is shown, what is refused, and that nothing in a page acts."""
 
 import re
+from html.parser import HTMLParser
 
 import pytest
-from conftest_html import Tags, visible
 from nbformat import v4
 
 from salesanalysis.present import html
-from salesanalysis.report import page
+from salesanalysis.report import index, page
+
+from .tiny import CELLS, make_notebook, shown
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>王小明"
+CARDS = [{"label": "Won", "value": "27 %"}, {"label": "Open", "value": "4"},
+         {"label": "Lost", "value": "9"}]  # fmt: skip
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def executed(*blocks, title="# Where do deals get lost?", text="27 %", prose=""):
+    """A notebook as a kernel leaves it: the answer, then the blocks."""
+    notebook = make_notebook([f"{title}\n\n{prose}", *CELLS[1:]])
+    answer = html.answer(message=text, truth=[text], cards=[c | {"value": text} for c in CARDS])
+    notebook.cells[3].outputs = [shown(answer), *(shown(block) for block in blocks)]
+    notebook.cells[4].outputs = [shown(html.end())]
+    return notebook
+
+
+def manifest(title="Monthly reports", entry_title="Where do deals get lost?", message="27 %"):
+    entry = {
+        "name": "sales_funnel", "title": entry_title, "message": message, "truth": [message],
+        "cards": [[message, message]], "built_at": "2026-07-01 09:00 +0800 Asia/Shanghai",
+    }  # fmt: skip
+    other = entry | {"name": "rep_ranking", "title": "Who wins?"}
+    return {
+        "title": title, "as_of": "2026-06-30", "version": "0.1.0", "reports": [entry, other],
+        "built_at": "2026-07-01 09:00 +0800 Asia/Shanghai",
+    }  # fmt: skip
+
+
+def render(notebook, **kwargs):
+    return page.render(notebook, manifest=manifest(**kwargs), name="sales_funnel")
+
+
+class Seen(HTMLParser):
+    """The tags and attributes that a browser would see."""
+
+    def __init__(self, document):
+        super().__init__()
+        self.tags = []
+        self.feed(document)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, [key for key, _value in attrs]))
+
+
+def test_a_page_shows_prose_and_answers_but_no_code():
+    """
+    The question above the computed H1, the section's prose, no source of any cell.
+    """
+    document = render(executed(prose="A *bar* is a share. `<b>`"))
+
+    assert document.count("<h1>") == 1 and "<h1>27 %</h1>" in document
+    question = document.index('<p class="question">Where do deals get lost?</p>')
+    assert question < document.index("<h1>")
+    assert "A <em>bar</em> is a share. <code>&lt;b&gt;</code>" in document
+    assert "import" not in document and "within_days" not in document
+
+
+def test_a_page_says_when_and_by_what_it_was_made():
+    """
+    As of, built at with its zone, version; links to the pages beside and above it.
+    """
+    document = render(executed())
+
+    assert "<title>Where do deals get lost?, 2026-06-30</title>" in document
+    assert (
+        "As of 2026-06-30 · Built 2026-07-01 09:00 +0800 Asia/Shanghai · salesanalysis 0.1.0"
+    ) in document
+    assert '<a href="index.html">Monthly reports</a>' in document
+    assert '<a href="rep_ranking.html">Who wins?</a>' in document
+    assert '<a href="sales_funnel.html" aria-current="page">' in document
+    assert '<a href="../index.html">All dates</a>' in document
+
+
+@pytest.mark.parametrize("make", [
+    lambda: render(executed()),
+    lambda: index.of_date(manifest()),
+], ids=["page", "index"])  # fmt: skip
+def test_a_page_cannot_act(make):
+    """
+    The policy forbids scripts and requests; the page has neither, and says its language.
+    """
+    document = make()
+
+    policy = re.search('Content-Security-Policy" content="([^"]*)"', document)[1]
+    assert policy == POLICY
+    assert '<html lang="en">' in document
+    assert "<script" not in document and "http" not in document.replace("http-equiv", "")
+    assert not re.search(r"(src=|@import|url\()", document)
+    for landmark in ("<header>", '<main id="content"', "<footer>", '<a class="skip" href="#con'):
+        assert document.count(landmark) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: render(executed(text=text)),
+        lambda text: render(executed(), title=text, entry_title=text),
+        lambda text: render(executed(prose=text)),
+        lambda text: render(executed(prose=f"## {text}\n\n- {text}\n\n    {text}\n\n```{text}\n```")),
+        lambda text: render(executed(prose=f"<div>\n{text}\n</div>")),
+        lambda text: index.of_date(manifest(title=text, entry_title=text, message=text)),
+    ],
+    ids=["data", "metadata", "prose", "blocks of prose", "raw HTML", "index"],
+)  # fmt: skip
+def test_a_hostile_value_stays_text(make):
+    """
+    Whatever brings it in, a value with markup adds no tag and no attribute of its own.
+    """
+    seen = Seen(make(HOSTILE)).tags
+
+    names = {name for name, _ in seen}
+    assert not names & {"script", "img", "iframe", "object", "svg"}
+    assert not [key for _, keys in seen for key in keys if key.startswith("on") or key == "src"]
+    assert "王小明" in make(HOSTILE)
+
+
+@pytest.mark.parametrize("address", [
+    "javascript:alert(1)", "JaVaScRiPt:alert(1)", "javascript&colon;alert(1)",
+    "java%0ascript:alert(1)", "&#106;avascript:alert(1)", "data:text/html,x", "vbscript:x",
+    "file:///etc/passwd", "mailto:a@b.c", "//evil.example/x", "/%5Cevil.example", "http://[x",
+])  # fmt: skip
+def test_a_link_of_prose_that_is_not_plain_is_text(address):
+    """
+    Only http, https and relative addresses become links.
+    """
+    document = render(executed(prose=f"[text]({address}) <{address}> ![text]({address})"))
+
+    assert "text" in document
+    assert not [keys for tag, keys in Seen(document).tags if tag == "img"]
+    assert len(re.findall("<a ", document)) == len(re.findall("<a ", render(executed())))
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a", "rep_ranking.html#top", "#content"])
+def test_a_plain_link_of_prose_works(address):
+    """
+    A web address, a page beside this one, and a place in it are links.
+    """
+    assert f'<a href="{address}">text</a>' in render(executed(prose=f"[text]({address})"))
+
+
+def test_facts_are_what_an_index_says():
+    """
+    The title comes from the prose, the message and cards from the answer; warnings are counted.
+    """
+    notebook = executed(title="# Who *wins* & `why`?", text="27 <b>")
+    notebook.cells[2].outputs = [v4.new_output("stream", name="stderr", text="odd\n")]
+
+    facts = page.facts(notebook)
+
+    assert facts == {
+        "title": "Who wins & why?", "message": "27 <b>", "truth": ["27 <b>"],
+        "cards": [["Won", "27 <b>"], ["Open", "27 <b>"], ["Lost", "27 <b>"]], "n_warnings": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [
+        (v4.new_output("execute_result", {"text/html": "<table>", "text/plain": "x"}), "text/html"),
+        (v4.new_output("stream", name="stdout", text="a row"), "stdout"),
+        (v4.new_output("display_data", {"image/png": "aGk="}), "image/png"),
+        (v4.new_output("display_data", {"text/markdown": "**x**"}), "text/markdown"),
+        (v4.new_output("error", ename="E", evalue="e"), "error"),
+    ],
+    ids=["DataFrame", "print", "image", "Markdown", "error"],
+)
+def test_an_output_not_made_by_present_is_refused(output, kind):
+    """
+    A table of pandas, a print, an image: the cell is named, counted as its author does, with what
+    to do.
+    """
+    notebook = executed()
+    put_in = v4.new_code_cell("", metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(2, put_in)
+    notebook.cells[3].outputs = [output]
+
+    with pytest.raises(ValueError, match=f"but cell 3 shows {kind}.*; give it to a function of"):
+        page.facts(notebook)
+
+
+def test_an_output_of_present_is_shown_also_as_the_value_of_a_cell():
+    """
+    A block counts whether it was displayed or is the last value of its cell.
+    """
+    notebook = executed()
+    data, metadata = html.paragraphs("the last value")._repr_mimebundle_()
+    notebook.cells[2].outputs = [v4.new_output("execute_result", data, metadata=metadata)]
+
+    assert page.facts(notebook)["title"]
+    assert render(notebook).count("<p>the last value</p>") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda nb: nb.cells.pop(0), "exactly one first-level heading.*has none"),
+        (lambda nb: nb.cells.append(v4.new_markdown_cell("# More")), "but has .'Where.*'More'"),
+        (lambda nb: nb.cells[3].outputs.clear(), "exactly one answer, but shows 0"),
+        (lambda nb: nb.cells.append(nb.cells[3]), "exactly one answer, but shows 2"),
+        (lambda nb: nb.cells[3].outputs.extend([shown(html.Html('<figure id="f">'))] * 2),
+         "its own name, but f occurs twice"),
+    ],
+    ids=["no title", "two titles", "no answer", "two answers", "figures of one name"],
+)  # fmt: skip
+def test_a_notebook_that_makes_no_page_is_refused(change, match):
+    """
+    One question, one answer, figures with names of their own.
+    """
+    notebook = executed()
+    change(notebook)
+
+    with pytest.raises(ValueError, match=match):
+        page.facts(notebook)
