@@ -58,7 +58,10 @@ def read_file(
             csv.field_size_limit(_LONGEST_CELL)
             columns = _header(next(records, []), path, delimiter)
             schema = pa.schema([(name, pa.string()) for name in columns] + [(LINE, pa.int64())])
-            session.append(into, _batches(records, schema, refused, count), schema)
+            failures: list[Exception] = []
+            session.append(into, _kept(_batches(records, schema, refused, count), failures), schema)
+            for failure in failures:
+                raise failure
     except UnicodeDecodeError as error:
         raise InputRefused(
             f"{path.name} must be {encoding} text, but byte {error.start} does not decode ({error.reason}); "
@@ -70,6 +73,14 @@ def read_file(
             "correct the quotes on that line, or those that begin before it"
         ) from error
     return {"columns": columns, "n_in": next(count), "refused": refused, "encoding": encoding}
+
+
+def _kept(batches: Iterator[pa.RecordBatch], failures: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """Keep what goes wrong while the engine pulls; it would wrap it in an error of its own."""
+    try:
+        yield from batches
+    except (csv.Error, UnicodeDecodeError, InputRefused) as failure:
+        failures.append(failure)
 
 
 def _batches(records, schema, refused, count) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from . import html, numbers, words
-from .figures import deals, estimate, won_in_time
+from .figures import deals, estimate, nameable, won_in_time
 from .html import Html
 from .tables import gate_value, rep_name
 from .words import _
@@ -54,8 +54,8 @@ def sales_funnel(
             cards=list(states.values()),
         )
     won = won.nlargest(1, "n_cohort").iloc[0]
-    steps = _of_pipeline(steps, won["pipeline"]).dropna(subset="advanced_rate")
-    times = _of_pipeline(times, won["pipeline"]).dropna(subset="median_days")
+    steps = nameable(_of_pipeline(steps, won["pipeline"]), "advanced_rate", "n_deals")
+    times = nameable(_of_pipeline(times, won["pipeline"]), "median_days", "n_entries")
     message = won_in_time(won, cumulative, numbers.days(within_days))
     cards = [
         _card(

@@ -128,7 +128,7 @@ def stage_outcomes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         _count_parts(ax, bars, counts)
         left = left + width
     _note_rows(ax, [_n(row.entries) for row in table.itertuples()])
-    _share_axis(ax, words._("Share of entries"))
+    _share_axis(ax, words.label("share_of_entries"))
     _legend_above(ax)
     return ax
 
@@ -248,6 +248,8 @@ def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             )
         for (name, rows), (colour, line) in zip(groups, GROUP_LINES, strict=False):
             label = f"{_short(words.value(name))} ({_n(rows['n_at_risk'].iloc[0])})"
+            # matplotlib leaves labels that begin with "_" out of a legend.
+            label = f"\u200b{label}" if label.startswith("_") else label
             _won_steps(ax, rows, label=label, colour=colour, line=line)
     else:
         label = f"{words.label('won')} ({_n(table['n_at_risk'].iloc[0])})"
@@ -370,7 +372,7 @@ def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     step = max(1, -(-len(table) // 6))
     ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
     ax.set_xlim(-0.6, len(table) - 0.4)
-    ax.set_ylim(0, 1.02)  # room for a mark at 100 %
+    ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(_percent_ticks())
     ax.grid(visible=False, axis="x")
     ax.grid(visible=True, axis="y")
@@ -643,7 +645,9 @@ def _won_steps(ax: Axes, rows: pd.DataFrame, *, label: str, colour: str, line: s
     _ages, low = _from_zero(rows, "won_rate_low")
     _ages, high = _from_zero(rows, "won_rate_high")
     ax.step(ages, won, where="post", color=colour, linestyle=line, label=label)
-    ax.fill_between(ages, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+    ax.fill_between(
+        ages[1:], low[1:], high[1:], step="post", color=colour, alpha=0.2, linewidth=0
+    )
 
 
 def _from_zero(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from .tables import gate_value, rep_name
 from .words import _
 
 LONGEST_LIST = 8
+FEWEST_TO_NAME = 30  # deals or entries of a stage that a sentence compares with others
 
 
 def funnel(
@@ -103,7 +104,7 @@ def step_conversion(
     if table.empty:
         return tables.missing(_("Next-step conversion"), seen=seen, reason=reason)
     within = numbers.days(table["within_days"].iloc[0])
-    known = table.dropna(subset="advanced_rate")
+    known = nameable(table, "advanced_rate", "n_deals")
     headline = _("No stage has been followed for {within} yet").format(within=within)
     if len(known):
         low = known.loc[known["advanced_rate"].idxmin()]
@@ -143,11 +144,11 @@ def time_in_stage(
         return tables.missing(_("Time in stage"), seen=seen, reason=reason)
     headline = _("Too many stays are still open to say how long half of them last")
     if table["median_days"].notna().any():
-        longest = table.loc[table["median_days"].idxmax()]
-        headline = _("Half of the stays in {stage} last {days} or longer ({range})").format(
+        longest = nameable(table, "median_days", "n_entries").nlargest(1, "median_days").iloc[0]
+        headline = _("Half of the stays in {stage} last {days} or longer (likely {range})").format(
             stage=words.stage(longest["stage"]),
             days=numbers.days(longest["median_days"]),
-            range=_likely_days(longest),
+            range=numbers.span_range(longest["median_days_low"], longest["median_days_high"]),
         )
     medians = [
         _("{days} of {n}").format(
@@ -417,7 +418,7 @@ def attainment(
     return html.figure(
         charts.attainment(shown),
         name=name,
-        headline=_("{k} of {n} quotas were reached in {period}").format(
+        headline=_("{k} of {n} quotas were reached, {period}").format(
             k=numbers.count((judged["attainment"] >= 1).sum()),
             n=numbers.count(len(judged)),
             period=tables.period(next(shown.itertuples())),
@@ -465,11 +466,31 @@ def estimate(row: Any, rate: str) -> str:
     >>> row = {"rate": 0.27, "rate_low": 0.24, "rate_high": 0.3}
     >>> estimate(row, "rate").replace(numbers.NO_BREAK, " ")
     '27 % (likely 24–30 %)'
+    >>> row = {"rate": 0.997, "rate_low": 0.9952, "rate_high": 0.9984}
+    >>> estimate(row, "rate").replace(numbers.NO_BREAK, " ")
+    '99.7 % (likely 99.5–99.8 %)'
     """
+    low, high = row[f"{rate}_low"], row[f"{rate}_high"]
+    is_tight = numbers.percent(low) == numbers.percent(high)
     return _("{rate} (likely {range})").format(
-        rate=numbers.percent(row[rate]),
-        range=numbers.percent_range(row[f"{rate}_low"], row[f"{rate}_high"]),
+        rate=numbers.percent(row[rate], digits=int(is_tight)),
+        range=numbers.percent_range(low, high, digits=int(is_tight)),
     )
+
+
+def nameable(table: pd.DataFrame, column: str, size: str) -> pd.DataFrame:
+    """
+    Keep the rows that a sentence may name: the value is known and, where others are, not tiny.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"rate": [0.5, 1.0, float("nan")], "n": [90, 5, 400]})
+    >>> nameable(table, "rate", "n")["n"].tolist(), nameable(table[1:], "rate", "n")["n"].tolist()
+    ([90], [5])
+    """
+    known = table.dropna(subset=column)
+    large = known[known[size] >= FEWEST_TO_NAME]
+    return large if len(large) else known
 
 
 def deals(n: float) -> str:
@@ -529,15 +550,6 @@ def _finding_of_curves(last: pd.DataFrame) -> str:
         for _index, row in last.iterrows()
     ]
     return _("Estimated shares won: {shares}").format(shares="; ".join(shares))
-
-
-def _likely_days(row: pd.Series) -> str:
-    low, high = row["median_days_low"], row["median_days_high"]
-    if pd.isna(low):
-        return _("no interval can be said")
-    if pd.isna(high):
-        return _("likely {low} or more").format(low=numbers.span(low))
-    return _("likely {low}–{high}").format(low=numbers.span(low), high=numbers.span(high))
 
 
 def _month_and_rate(cell: pd.Series) -> dict[str, str]:

@@ -191,6 +191,24 @@ def span(value: float) -> str:
     return _decimal(value, "#,##0.#")
 
 
+def span_range(low: float, high: float) -> str:
+    """
+    Format an interval of a span; an upper bound that is not reached yet leaves it open.
+
+    Examples
+    --------
+    >>> span_range(28, 36.5), span_range(30, 30)
+    ('28–36.5', '30')
+    >>> span_range(28, float("nan")), span_range(float("nan"), 36)
+    ('28 or more', 'n/a')
+    """
+    if _is_missing(low):
+        return missing()
+    if _is_missing(high):
+        return words._("{low} or more").format(low=span(low))
+    return span(low) if low == high else f"{span(low)}–{span(high)}"
+
+
 def date(day: Date | pd.Timestamp) -> str:
     """
     Format a day.

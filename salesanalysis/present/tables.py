@@ -119,7 +119,11 @@ def time_in_stage(table: pd.DataFrame, *, seen: Any, reason: str | None = None) 
         *_place(table),
         *_counts("n_entries", "n_open"),
         *_spans("median_days"),
-        Column(label("interval"), "number", _span_range),
+        Column(
+            label("interval"),
+            "number",
+            lambda row: numbers.span_range(row.median_days_low, row.median_days_high),
+        ),
         *_spans("p90_days", "completed_median_days"),
     ]
     note = _(
@@ -254,7 +258,7 @@ def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None
     """
     Show the closed, created and cohort win rate by month; young months carry a mark.
     """
-    what = _("Win rates by month: closed, created, and cohort at {age}").format(
+    what = _("Closed, created and cohort win rate by month, cohort at {age}").format(
         age=numbers.days(age_days)
     )
     if table.empty:
@@ -539,10 +543,11 @@ def period(row: Any) -> str:
     --------
     >>> from types import SimpleNamespace
     >>> day = pd.Timestamp("2026-03-31")
-    >>> period(SimpleNamespace(period_start=day, period_end=day))
+    >>> period(SimpleNamespace(period_start=day, period_end=day)).replace(numbers.NO_BREAK, " ")
     '31 Mar 2026 – 31 Mar 2026'
     """
-    return f"{numbers.date(row.period_start)} – {numbers.date(row.period_end)}"
+    days = (numbers.date(day) for day in (row.period_start, row.period_end))
+    return " – ".join(day.replace(" ", numbers.NO_BREAK) for day in days)
 
 
 def _table(
@@ -659,14 +664,6 @@ def _sum(row: Any, parts: tuple[str, ...]) -> int:
 def _signed(n: float) -> str:
     sign = "−" if n < 0 else "+" if n > 0 else ""
     return sign + numbers.count(abs(n))
-
-
-def _span_range(row: Any) -> str:
-    if pd.isna(row.median_days_low):
-        return numbers.missing()
-    if pd.isna(row.median_days_high):
-        return _("{low} or more").format(low=numbers.span(row.median_days_low))
-    return f"{numbers.span(row.median_days_low)}–{numbers.span(row.median_days_high)}"
 
 
 def _grid_cell(cell: Any) -> str:

@@ -155,8 +155,6 @@ def _labels_of_counts() -> dict[str, str]:
         "n_open": _("Still open"),
         "n_removed": _("Removed"),
         "n_won": _("Won"),
-        "n_created": _("Created"),
-        "n_closed": _("Closed"),
         "n_cohort": _("Deals created"),
         "n_reached": _("Any-stage: touched it"),
         "n_reached_all": _("All-stages: touched it and all before"),
@@ -190,7 +188,6 @@ def _labels_of_rates() -> dict[str, str]:
         "cohort_rate": _("Cohort win rate"),
         "closed_k_of_n": _("Won/closed"),
         "created_k_of_n": _("Won/created"),
-        "win_rate": _("Which win rate"),
         "is_mature": _("Maturity"),
         "won": _("Won"),
         "share_of_deals": _("Share of deals"),
@@ -206,7 +203,6 @@ def _labels_of_times_and_amounts() -> dict[str, str]:
         "median_days": _("Median (days)"),
         "p90_days": _("90 % have left by (days)"),
         "completed_median_days": _("Median of completed stays only (days)"),
-        "time_in_stage": _("Time in stage (days)"),
         "p25_days": _("25 % by (days)"),
         "p50_days": _("Median (days)"),
         "p75_days": _("75 % by (days)"),
@@ -232,7 +228,6 @@ def _labels_of_times_and_amounts() -> dict[str, str]:
 def _labels_of_people() -> dict[str, str]:
     return {
         "rep": _("Rep"),
-        "name": _("Name"),
         "holder": _("Holder"),
         "holder_type": _("Person or team"),
         "n_mature": _("Deals old enough"),
@@ -452,7 +447,6 @@ def exclusion(reason: str) -> str:
     """
     return {
         "removed": _("Removed in the CRM (deleted or merged)"),
-        "negative_age": _("Closed before it was created"),
         "no_created_on": _("No date of creation"),
     }.get(reason, plain_slug(reason))
 

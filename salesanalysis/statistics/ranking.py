@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import qr
 from scipy.optimize import brentq
 from scipy.special import expit, logit, logsumexp, ndtr
 from scipy.stats import chi2 as chi2_distribution
@@ -24,7 +23,9 @@ SPREADS = np.geomspace(0.03, 1.5, 30)
 # only sets the width of the first cell, has no weight and is left out.
 _SPREAD_PRIOR = SPREADS * np.gradient(np.append(0, SPREADS))[1:]
 
-_SLOPE_RIDGE = 1e-6  # keeps a slope finite where every deal of a pattern is won, or none
+# On standardised columns: keeps a slope finite where every deal of a pattern is won, or none,
+# and determined where columns depend on each other.
+_SLOPE_RIDGE = 1e-6
 _FEW = 5  # expected wins below which chi-square is not trusted for a unit
 _MANY = 0.2  # share of such units above which the null twin gives the p-value
 _BLOCK = 2_000_000  # numbers held at once
@@ -43,8 +44,8 @@ def within_unit_offset(unit, covariates, n, wins, *, ridge: float = 1.0) -> np.n
     unit : array_like
         Unit of each cell.
     covariates : array_like, cells x covariates
-        Numbers; may have no columns. A column that is constant, or a combination of others, is
-        dropped (pivoted QR); which one does not matter to the result.
+        Numbers; may have no columns. A column may be constant or a combination of others: a
+        tiny ridge on the slopes then shares the slope among them, and eta is the same.
     n, wins : array_like
         Deals, and won deals, of each cell.
     ridge : float
@@ -74,7 +75,7 @@ def within_unit_offset(unit, covariates, n, wins, *, ridge: float = 1.0) -> np.n
             "covariates must be numbers, but "
             f"{(~np.isfinite(covariates)).sum()} of {covariates.size} are missing or infinite"
         )
-    covariates = _independent(covariates, n)
+    covariates = _standardised(covariates, n)
     slopes = _slopes(codes, len(units), covariates, n, wins, ridge)
     return _centred(covariates @ slopes, n, wins)
 
@@ -413,17 +414,12 @@ def _per_unit(codes, n_units, values):
     return np.bincount(codes, weights=values, minlength=n_units)
 
 
-def _independent(covariates, n):
-    """Standardised columns that are not constant and do not follow from the others."""
+def _standardised(covariates, n):
+    """Columns with mean 0 and SD 1 over the deals; constant ones are left out."""
     centred = covariates - np.average(covariates, axis=0, weights=n)
     scale = np.sqrt(np.average(centred**2, axis=0, weights=n))
     varies = scale > 1e-12 * np.abs(covariates).max(axis=0, initial=1)
-    centred = centred[:, varies] / scale[varies]
-    if not centred.shape[1]:
-        return centred
-    triangle, pivots = qr(centred * np.sqrt(n)[:, None], mode="r", pivoting=True)
-    size = np.abs(np.diag(triangle))
-    return centred[:, np.sort(pivots[: len(size)][size > 1e-9 * size[0]])]
+    return centred[:, varies] / scale[varies]
 
 
 def _slopes(codes, n_units, x, n, wins, ridge):
@@ -441,7 +437,7 @@ def _slopes(codes, n_units, x, n, wins, ridge):
     for _ in range(200):
         d_intercepts, d_slopes, gain = _newton_step(codes, x, n, wins, ridge, intercepts, slopes)
         share = 1.0
-        if gain > 1e-8:  # else rounding decides, and a full step is safe
+        if gain > 1e-12 * n.sum():  # else rounding decides, and a full step is safe
             before = fit(intercepts, slopes)
             while fit(intercepts + share * d_intercepts, slopes + share * d_slopes) < before:
                 share /= 2
@@ -449,7 +445,7 @@ def _slopes(codes, n_units, x, n, wins, ridge):
         slopes = slopes + share * d_slopes
         # Where every deal of a pattern is won the fit is nearly flat: its slope moves on, but
         # matters no more once there is nothing to gain.
-        if gain < 1e-14 or max(np.abs(d_slopes).max(), np.abs(d_intercepts).max()) < 1e-8:
+        if gain < 1e-16 * n.sum() or max(np.abs(d_slopes).max(), np.abs(d_intercepts).max()) < 1e-8:
             return slopes
     raise RuntimeError("the slopes of the covariates did not settle in 200 steps")
 

@@ -251,8 +251,14 @@ def attainment():
 def ledger():
     """One row in 3,000 was not accepted: that is not 100 %."""
     return pd.DataFrame(
-        {"table": ["deals", "people"], "file": ["<deals>.csv", "people.csv"], "n_in": [2965, 35],
-         "n_accepted": [2964, 35], "n_quarantined": [1, 0], "n_refused": [0, 0]}
+        {
+            "table": ["deals", "people"],
+            "file": ["<deals>.csv", "people.csv"],
+            "n_in": [2965, 35],
+            "n_accepted": [2964, 35],
+            "n_quarantined": [1, 0],
+            "n_refused": [0, 0],
+        }
     )
 
 

@@ -99,7 +99,7 @@ def test_offset_without_covariates_is_the_overall_rate():
 
 
 def test_offset_takes_no_notice_of_columns_that_add_nothing():
-    """Constant columns, copies and sums of others are dropped, not divided by."""
+    """Constant columns, copies and sums of others leave the offsets as they are."""
     unit, covariates, n, wins = cells(1)
     extra = np.column_stack([np.ones(len(n)), covariates, covariates.sum(axis=1) * 7 - 2])
 
@@ -123,6 +123,16 @@ def test_offset_survives_a_pattern_with_one_outcome(share_won):
     assert_allclose(expit(eta[is_rare]), share_won, atol=1e-4)
     assert_allclose(n @ expit(eta), wins.sum(), atol=1e-8)
     assert np.isfinite(gate(unit, eta, n, wins, seed=1)["chi2"])
+
+
+def test_offset_settles_where_a_full_newton_step_overshoots():
+    """Nearly all deals in a pattern that is always won: still as many wins as there are."""
+    unit, pattern = np.repeat(range(4), 2), np.tile([[0], [1]], (4, 1))
+    n, wins = np.tile([100, 9000], 4), np.tile([50, 9000], 4)
+
+    eta = within_unit_offset(unit, pattern, n, wins)
+
+    assert_allclose(expit(eta), np.tile([0.5, 1], 4), atol=1e-4)
 
 
 def test_offset_gives_units_with_one_outcome_an_intercept():

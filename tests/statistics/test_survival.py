@@ -253,23 +253,26 @@ def test_rate_of_zero_rests_on_the_deals_whose_state_is_known():
     assert_allclose(found["rate_high"], z2 / (np.array([10, 10, 9, 7, 7]) + z2))
 
 
-def test_rate_of_one_rests_on_the_deals_whose_state_is_known():
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rate_of_one_rests_on_the_deals_whose_state_is_known(seed):
     """With every deal won the rate is 1 and rounding in its variance does not show."""
-    found = incidence([1, 4, 6, 7], [1, 1, 1, 1], [3, 3, 1, 3])
+    n = np.random.default_rng(seed).integers(1, 99, 30)
 
-    assert_allclose(found["n_eff"], 10, atol=1e-9)
-    assert found["variance"].iloc[-1] == 0
-    assert_allclose(found["rate_low"].iloc[-1], 10 / (10 + 1.959963984540054**2))
+    found = incidence(range(30), np.ones(30), n).iloc[-1]
+
+    assert found["variance"] == 0
+    assert found["n_eff"] == n.sum()
+    assert_allclose(found["rate_low"], n.sum() / (n.sum() + 1.959963984540054**2))
 
 
 def test_rate_of_zero_with_delayed_entry_rests_on_the_smallest_risk_set():
     """Deals entering late say nothing on early ages: the smallest number at risk counts."""
-    entries = {"entry_age": [-1, 9], "entry_n": [4, 20]}
+    entries = {"entry_age": [0, 9], "entry_n": [4, 20]}
 
-    found = incidence_at([5, 15, 30], [2, 2, 0], [1, 3, 20], [2, 5, 12, 15], **entries)
+    found = incidence_at([5, 15, 30], [2, 2, 0], [1, 3, 20], [0, 2, 5, 12, 15], **entries)
 
-    assert_array_equal(found["n_at_risk"], [4, 4, 23, 23])
-    assert_array_equal(found["n_eff"], [4, 4, 4, 4])
+    assert_array_equal(found["n_at_risk"], [0, 4, 4, 23, 23])
+    assert_array_equal(found["n_eff"], [1, 4, 4, 4, 4])
 
 
 @pytest.mark.parametrize("estimate", [incidence, kaplan_meier])
