@@ -121,9 +121,10 @@ def _make_views(session: Session, day: datetime.date, end: str) -> None:
             "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'"
         )
     }
+    has_history = not session.one("SELECT count(*) FROM file.impossible WHERE \"table\" = 'stage_events'")
     views = {
         "stages": "SELECT * FROM file.stages",
-        "deals": _deals(today, end, has_history=session.one("SELECT count(*) FROM file.stays") > 0),
+        "deals": _deals(today, end, has_history=has_history),
         "stays": _stays(today, end),
         "first_visits": _first_visits(today, end),
         "people": _people(today),

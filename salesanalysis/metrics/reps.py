@@ -46,9 +46,8 @@ def totals(seen: Seen, *, by: str = "owner") -> pd.DataFrame:
         part = counts[counts["status"] == status].set_index("group")
         table[f"n_{status}"] = part["n"].reindex(table.index, fill_value=0)
         if status in ("won", "open"):
-            table[f"{status}_amount"] = (
-                part["amount"].reindex(table.index).where(table[f"n_{status}"] > 0, 0.0)
-            )
+            amount = part["amount"].reindex(table.index)
+            table[f"{status}_amount"] = np.where(table[f"n_{status}"] > 0, amount, 0.0)
     n_closed = table["n_won"] + table["n_lost"]
     table["closed_rate"] = table["n_won"] / n_closed.where(n_closed > 0)
     table["closed_rate_low"], table["closed_rate_high"] = proportions.wilson(
@@ -135,7 +134,7 @@ def ranking(
     }
     table = _rates(posterior.units, wins / n)
     ranks = model.rank_draws(posterior, seed=seed, draws=draws)
-    table = table.join(ranks if gate["is_open"] else ranks.astype(float).where(False))
+    table = table.join(ranks if gate["is_open"] else ranks * np.nan)
     table = _named(seen, table.rename_axis("group").reset_index(), "owner")
     order = (
         (["shrunk_rate", "group"], [False, True])
@@ -214,8 +213,7 @@ def _dummies(covariates: pd.DataFrame) -> np.ndarray:
 
 def _rates(units: pd.DataFrame, overall: float) -> pd.DataFrame:
     table = units.rename(
-        columns={"n": "n_deals", "wins": "n_won", "rate": "shrunk_rate"}
-        | {f"rate_{side}": f"shrunk_rate_{side}" for side in ("low", "high")}
+        columns={rate: f"shrunk_{rate}" for rate in ("rate", "rate_low", "rate_high")}
     )
     table["raw_rate"] = table["n_won"] / table["n_deals"]
     table["raw_rate_low"], table["raw_rate_high"] = proportions.wilson(

@@ -123,15 +123,7 @@ def cohort_conversion(
                 open=numbers.percent(at_age["open_rate"])
             )
     cards = [_rate_card(rates.get(name), name, age) for name in ("cohort", "closed")]
-    if at_age is not None:
-        cards += [
-            _card(
-                _("Lost by {age}").format(age=age),
-                numbers.percent(at_age["lost_rate"]),
-                _likely(at_age, "lost_rate"),
-            ),
-            _card(_("Still open at {age}").format(age=age), numbers.percent(at_age["open_rate"])),
-        ]
+    cards += _fate_cards(at_age, age)
     overall = cycle[cycle["month"].isna()] if len(cycle) else cycle
     if len(overall):
         cards.append(_cycle_card(overall.iloc[0]))
@@ -364,6 +356,17 @@ def _rate_card(row: pd.Series | None, name: str, age: str) -> dict[str, str]:
         _likely(row, "rate"),
         numbers.of(row["n_won"], row["n_deals"]),
     )
+
+
+def _fate_cards(at_age: pd.Series | None, age: str) -> list[dict[str, str]]:
+    """What became of the deals that are not won by that age."""
+    lost, still_open = _("Lost by {age}").format(age=age), _("Still open at {age}").format(age=age)
+    if at_age is None:
+        return [_card(lost, numbers.missing()), _card(still_open, numbers.missing())]
+    return [
+        _card(lost, numbers.percent(at_age["lost_rate"]), _likely(at_age, "lost_rate")),
+        _card(still_open, numbers.percent(at_age["open_rate"])),
+    ]
 
 
 def _cycle_card(row: pd.Series) -> dict[str, str]:

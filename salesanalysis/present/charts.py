@@ -645,17 +645,16 @@ def _won_steps(ax: Axes, rows: pd.DataFrame, *, label: str, colour: str, line: s
     _ages, low = _from_zero(rows, "won_rate_low")
     _ages, high = _from_zero(rows, "won_rate_high")
     ax.step(ages, won, where="post", color=colour, linestyle=line, label=label)
-    ax.fill_between(
-        ages[1:], low[1:], high[1:], step="post", color=colour, alpha=0.2, linewidth=0
-    )
+    ax.fill_between(ages[1:], low[1:], high[1:], step="post", color=colour, alpha=0.2, linewidth=0)
 
 
 def _from_zero(rows: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
     """A step curve from (0, 0) to the age at which fewer than `FEWEST_AT_RISK` are left."""
     ages = rows["age_days"].to_numpy(dtype=float)
     kept = rows.loc[_is_followed(rows), column].to_numpy(dtype=float)
-    end = ages[len(kept) : len(kept) + 1]  # the last value holds until the first row left out
-    return np.r_[0, ages[: len(kept)], end], np.r_[0, kept, kept[-1:][: len(end)]]
+    # The last value holds until the first row that is left out.
+    until = ages[len(kept) : len(kept) + 1] if len(kept) else ages[:0]
+    return np.r_[0, ages[: len(kept)], until], np.r_[0, kept, kept[-1:][: len(until)]]
 
 
 def _is_followed(rows: pd.DataFrame) -> pd.Series:

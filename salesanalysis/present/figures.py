@@ -215,7 +215,7 @@ def cohort_grid(
     """
     if table.empty:
         return tables.missing(_("Share won by month of creation"), seen=seen, reason=reason)
-    known = table[table["is_mature"] & table["won_rate"].notna()]
+    known = table.dropna(subset="won_rate")
     youngest = numbers.days(table["age_days"].min())
     headline = _("No cohort has reached {age} yet: all are short, not low").format(age=youngest)
     if len(known):
@@ -398,7 +398,7 @@ def rep_amounts(
             rows=_listing((rep_name(row.name, row.group) for row in ordered.itertuples()), amounts)
         ),
         source=source(seen),
-        data=tables.rep_totals(table, seen=seen, by=by),
+        data=tables.won_amounts(ordered, seen=seen, by=by),
     )
 
 

@@ -299,4 +299,4 @@ def _plain(value: float) -> int | float:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+    return bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))

@@ -341,6 +341,24 @@ def rep_totals(
     return _table(table, columns, what, seen, note)
 
 
+def won_amounts(
+    table: pd.DataFrame, *, seen: Any, by: str = "owner", reason: str | None = None
+) -> Html:
+    """
+    Show the amount won by each rep, or by each ``by``, with the number of deals it comes from.
+    """
+    kind = label("rep") if by == "owner" else label(by)
+    what = _("Won amounts by {kind}").format(kind=kind.lower())
+    if table.empty:
+        return missing(what, seen=seen, reason=reason)
+    columns = [
+        Column(kind, "text", lambda row: rep_name(row.name, row.group)),
+        *_counts("n_won"),
+        *_amounts(seen, "won_amount"),
+    ]
+    return _table(table, columns, what, seen)
+
+
 def rep_ranking(
     table: pd.DataFrame, *, gate: Any, seen: Any, age_days: int, reason: str | None = None
 ) -> Html:
@@ -396,6 +414,9 @@ def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
     what = _("Quota attainment")
     if table.empty:
         return missing(what, seen=seen, reason=reason)
+    periods = table[["period_start", "period_end"]].drop_duplicates()
+    if len(periods) == 1:
+        what = _("Quota attainment, {period}").format(period=period(next(periods.itertuples())))
     columns = [
         Column(label("holder"), "text", lambda row: words.value(row.name)),
         Column(label("holder_type"), "text", lambda row: words.holder_type(row.holder_type)),
@@ -559,6 +580,8 @@ def _table(
     *,
     row_header: int = 0,
 ) -> Html:
+    if "group" in table and not {"kind", "name"} & set(table):
+        what = _("{what}, by group").format(what=what)
     return html.table(
         caption=_caption(what, seen),
         columns=[(column.label, column.kind) for column in columns],

@@ -28,7 +28,10 @@ class Kernel(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The command that starts the kernel, and its environment."""
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[
+                *(sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"),
+                "--log-level=CRITICAL",  # the runner says what happened to a cell it stopped
+            ],
             display_name="Python 3",
             language="python",
             env={

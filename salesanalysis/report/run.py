@@ -85,8 +85,14 @@ def run(
             for number, report in enumerate(chosen, start=1):
                 progress(f"[{number}/{len(chosen)}] {report.name} … ")
                 began = time.monotonic()
-                made[report.name] = _make(report, inputs, work, folder, cell_seconds)
-                progress(f"{time.monotonic() - began:.1f} s\n")
+                try:
+                    made[report.name] = _make(report, inputs, work, folder, cell_seconds)
+                except RunError:
+                    progress("failed\n")
+                    raise
+                n_warnings = made[report.name][0]["n_warnings"]
+                warned = f", warnings: {n_warnings}" if n_warnings else ""
+                progress(f"{time.monotonic() - began:.1f} s{warned}\n")
             return _publish(made, inputs, work / "site", folder)
 
 
@@ -101,7 +107,7 @@ class _Inputs:
 
     @property
     def built_at(self) -> str:
-        return f"{self.now:%Y-%m-%d %H:%M} {self.now:%z} {self.suite.timezone.key}"
+        return f"{self.now.isoformat(sep=' ', timespec='minutes')} {self.suite.timezone.key}"
 
     def shown_store(self, notebook: Path) -> str:
         """Name the store without the folders of this machine."""
@@ -109,7 +115,8 @@ class _Inputs:
             return Path(os.path.relpath(self.store, notebook.parent)).as_posix()
         return self.store.name
 
-    def run_id(self, reports: Mapping[str, Any]) -> str:
+    def run_id(self, reports: list) -> str:
+        """Give a run a name by what went into it."""
         known = [self.as_of, _sha256(self.suite.path), _sha256(self.store), _version(), reports]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -170,7 +177,9 @@ def _publish(made: Mapping[str, Made], inputs: _Inputs, site: Path, folder: Path
         "suite_sha256": _sha256(inputs.suite.path),
         "reports": [made[name][0] for name in names],
     }
-    manifest["run"] = inputs.run_id({name: made[name][0]["parameters"] for name in names})
+    manifest["run"] = inputs.run_id(
+        [(name, made[name][0]["notebook_sha256"], made[name][0]["parameters"]) for name in names]
+    )
     try:
         site.mkdir()
         for name in names:

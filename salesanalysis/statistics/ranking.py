@@ -26,9 +26,10 @@ _SPREAD_PRIOR = SPREADS * np.gradient(np.append(0, SPREADS))[1:]
 # On standardised columns: keeps a slope finite where every deal of a pattern is won, or none,
 # and determined where columns depend on each other.
 _SLOPE_RIDGE = 1e-6
-_FEW = 5  # expected wins below which chi-square is not trusted for a unit
+_FEW = 5  # expected wins, or not won, below which chi-square is not trusted for a unit
 _MANY = 0.2  # share of such units above which the null twin gives the p-value
 _BLOCK = 2_000_000  # numbers held at once
+_TINY = 1e-100  # stands for a variance of 0 where the difference over it is 0 too
 
 
 def within_unit_offset(unit, covariates, n, wins, *, ridge: float = 1.0) -> np.ndarray:
@@ -59,7 +60,7 @@ def within_unit_offset(unit, covariates, n, wins, *, ridge: float = 1.0) -> np.n
     Raises
     ------
     ValueError
-        Lengths differ, a value is missing, ``wins`` is not between 0 and ``n``, or there is no
+        Shapes differ, a value is missing, ``wins`` is not between 0 and ``n``, or there is no
         win or no deal that is not won: then nothing can be compared.
 
     Examples
@@ -69,7 +70,12 @@ def within_unit_offset(unit, covariates, n, wins, *, ridge: float = 1.0) -> np.n
     [0.25, 0.5, 0.5]
     """
     codes, units, n, wins = _cells(unit, n, wins)
-    covariates = np.asarray(covariates, dtype=float).reshape(len(n), -1)
+    covariates = np.asarray(covariates, dtype=float)
+    if covariates.ndim != 2 or len(covariates) != len(n):
+        raise ValueError(
+            f"covariates must have one row for each of the {len(n)} cells, but have shape "
+            f"{covariates.shape}"
+        )
     if not np.isfinite(covariates).all():
         raise ValueError(
             "covariates must be numbers, but "
@@ -88,11 +94,11 @@ class Posterior:
     Attributes
     ----------
     units : DataFrame, indexed by unit
-        ``n``, ``wins``, ``expected`` (wins, were the unit like the others),
+        ``n_deals``, ``n_won``, ``expected`` (wins, were the unit like the others),
         ``observed_over_expected`` (NaN where none are expected), ``rate`` (posterior mean of
         the share it would have on the deals of all), ``rate_low``, ``rate_high``,
         ``reliability`` (0 to 1), ``effect`` and ``effect_se`` (mean and SD of u from its own
-        deals alone, for `rank_sets`).
+        deals alone, for `rank_sets`; the SD is at least that of one step of the grid).
     tau_mean : float
         Posterior mean of tau, the spread of the units on the logit scale.
     tau : ndarray
@@ -140,8 +146,8 @@ def posterior(unit, eta, n, wins, *, confidence: float = 0.95) -> Posterior:
 
     Examples
     --------
-    >>> seen = posterior(["a", "b", "c"], [0, 0, 0], [40, 40, 40], [12, 20, 28])
-    >>> seen.units.loc["a", ["rate", "rate_low", "rate_high"]].round(2).tolist()
+    >>> known = posterior(["a", "b", "c"], [0, 0, 0], [40, 40, 40], [12, 20, 28])
+    >>> known.units.loc["a", ["rate", "rate_low", "rate_high"]].round(2).tolist()
     [0.33, 0.2, 0.47]
     """
     codes, units, n, wins = _cells(unit, n, wins)
@@ -163,8 +169,8 @@ def posterior(unit, eta, n, wins, *, confidence: float = 0.95) -> Posterior:
     won = _per_unit(codes, len(units), wins)
     frame = pd.DataFrame(
         {
-            "n": _per_unit(codes, len(units), n).astype(int),
-            "wins": won.astype(int),
+            "n_deals": _per_unit(codes, len(units), n).astype(int),
+            "n_won": won.astype(int),
             "expected": expected,
             "observed_over_expected": won / np.where(expected > 0, expected, np.nan),
             "rate": effect @ rate_of_effect,
@@ -172,7 +178,7 @@ def posterior(unit, eta, n, wins, *, confidence: float = 0.95) -> Posterior:
             "rate_high": np.interp(high, EFFECTS, rate_of_effect),
             "reliability": np.clip(1 - _moments(effect)[1] / (tau @ SPREADS**2), 0, 1),
             "effect": own_mean,
-            "effect_se": np.sqrt(own_variance),
+            "effect_se": np.sqrt(np.maximum(own_variance, _STEP**2 / 12)),
         },
         index=units,
     )
@@ -213,8 +219,9 @@ def gate(unit, eta, n, wins, *, seed: int, draws: int = 999) -> dict:
     """
     codes, _, n, wins = _cells(unit, n, wins)
     eta = _offsets(eta, len(n))
-    order = np.argsort(codes[n > 0], kind="stable")
-    codes, eta, n, wins = (x[n > 0][order] for x in (codes, eta, n, wins))
+    has_deals = np.flatnonzero(n > 0)
+    order = has_deals[np.argsort(codes[has_deals], kind="stable")]
+    codes, eta, n, wins = codes[order], eta[order], n[order], wins[order]
     first = np.flatnonzero(np.diff(codes, prepend=-1))
     expected = np.add.reduceat(n * expit(eta), first)
     seen = float(_chi2(wins, eta, n, first))
@@ -237,13 +244,13 @@ def gate(unit, eta, n, wins, *, seed: int, draws: int = 999) -> dict:
     }
 
 
-def rank_draws(seen: Posterior, *, seed: int, draws: int = 10_000) -> pd.DataFrame:
+def rank_draws(known: Posterior, *, seed: int, draws: int = 10_000) -> pd.DataFrame:
     """
     Draw the units' effects together and rank each draw.
 
     Parameters
     ----------
-    seen : Posterior
+    known : Posterior
         As `posterior` gives.
     seed, draws : int
         Of the random numbers.
@@ -257,20 +264,20 @@ def rank_draws(seen: Posterior, *, seed: int, draws: int = 10_000) -> pd.DataFra
 
     Examples
     --------
-    >>> seen = posterior(list("abcd"), [0] * 4, [90] * 4, [20, 40, 45, 80])
-    >>> ranks = rank_draws(seen, seed=1)
+    >>> known = posterior(list("abcd"), [0] * 4, [90] * 4, [20, 40, 45, 80])
+    >>> ranks = rank_draws(known, seed=1)
     >>> ranks["rank_low"].tolist(), ranks["rank_high"].tolist()
     ([4, 2, 2, 1], [4, 3, 3, 1])
     """
     rng = np.random.default_rng(seed)
-    n_units = len(seen.units)
+    n_units = len(known.units)
     effects = np.empty((draws, n_units))
-    which_tau = rng.choice(len(SPREADS), size=draws, p=seen.tau)
+    which_tau = rng.choice(len(SPREADS), size=draws, p=known.tau)
     shift = np.arange(n_units)
     for k in np.unique(which_tau):
         rows = which_tau == k
         # One search serves all units: unit i looks for i + uniform among i + its own sums.
-        sums = seen.effect_given_tau[k].cumsum(axis=1)
+        sums = known.effect_given_tau[k].cumsum(axis=1)
         sums /= sums[:, -1:]
         found = np.searchsorted(
             (sums + shift[:, None]).ravel(), rng.random((rows.sum(), n_units)) + shift
@@ -289,7 +296,7 @@ def rank_draws(seen: Posterior, *, seed: int, draws: int = 10_000) -> pd.DataFra
             "rank_high": high.astype(int),
             "top_quartile_share": top,
         },
-        index=seen.units.index,
+        index=known.units.index,
     )
 
 
@@ -517,7 +524,7 @@ def _chi2(wins, eta, n, first):
     expected = expit(eta)
     excess = np.add.reduceat(wins - n * expected, first, axis=-1)
     variance = np.add.reduceat(n * expected * (1 - expected), first, axis=-1)
-    return (excess**2 / np.maximum(variance, np.finfo(float).tiny)).sum(axis=-1)
+    return (excess**2 / np.maximum(variance, _TINY)).sum(axis=-1)
 
 
 def _null_chi2(eta, n, first, draws, rng):
@@ -531,7 +538,7 @@ def _null_chi2(eta, n, first, draws, rng):
         for _ in range(8):
             expected = n * expit(logits)
             slope = (expected * (1 - expected / n)).sum(axis=1)
-            step = np.clip((wins - expected).sum(axis=1) / slope, -1, 1)
+            step = np.clip((wins - expected).sum(axis=1) / np.maximum(slope, _TINY), -1, 1)
             logits = logits + step[:, None]
         drawn.append(_chi2(wins, logits, n, first))
     return np.concatenate(drawn)

@@ -359,8 +359,8 @@ def _spells(age, cause, n, entry_age, entry_n):
             "every case must enter once and leave once, but entry_n sums to "
             f"{entry_n.sum()} and n to {n.sum()}"
         )
-    spells = _Spells(age, cause, n, entry_age, entry_n)
-    if (spells.n_at_risk(entry_age) < 0).any():
+    spells = _Spells(age, cause, n, entry_age[entry_n > 0], entry_n[entry_n > 0])
+    if (spells.n_at_risk(spells.entry_age) < 0).any():
         raise ValueError(
             "every case must enter before it leaves, but at some age more have left than "
             "entered; leave out cases with entry_age >= age"

@@ -32,12 +32,12 @@ def executed(*blocks, title="# Where do deals get lost?", text="27 %", prose="")
 def manifest(title="Monthly reports", entry_title="Where do deals get lost?", message="27 %"):
     entry = {
         "name": "sales_funnel", "title": entry_title, "message": message, "truth": [message],
-        "cards": [[message, message]], "built_at": "2026-07-01 09:00 +0800 Asia/Shanghai",
+        "cards": [[message, message]], "built_at": "2026-07-01 09:00+08:00 Asia/Shanghai",
     }  # fmt: skip
     other = entry | {"name": "rep_ranking", "title": "Who wins?"}
     return {
         "title": title, "as_of": "2026-06-30", "version": "0.1.0", "reports": [entry, other],
-        "built_at": "2026-07-01 09:00 +0800 Asia/Shanghai",
+        "built_at": "2026-07-01 09:00+08:00 Asia/Shanghai",
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_a_page_says_when_and_by_what_it_was_made():
 
     assert "<title>Where do deals get lost?, 2026-06-30</title>" in document
     assert (
-        "As of 2026-06-30 · Built 2026-07-01 09:00 +0800 Asia/Shanghai · salesanalysis 0.1.0"
+        "As of 2026-06-30 · Built 2026-07-01 09:00+08:00 Asia/Shanghai · salesanalysis 0.1.0"
     ) in document
     assert '<a href="index.html">Monthly reports</a>' in document
     assert '<a href="rep_ranking.html">Who wins?</a>' in document

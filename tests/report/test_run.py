@@ -64,7 +64,8 @@ def test_a_run_publishes_pages_notebooks_and_indexes(published):
         )),
     }  # fmt: skip
     assert re.fullmatch(
-        r"\[1/2\] sales_funnel … \d+\.\d s\n\[2/2\] rep_ranking … \d+\.\d s\n", published.progress
+        r"\[1/2\] sales_funnel … \d+\.\d s, warnings: 1\n\[2/2\] rep_ranking … \d+\.\d s\n",
+        published.progress,
     )
 
 
@@ -123,7 +124,7 @@ def test_the_manifest_accounts_for_every_file(published):
     manifest = json.loads(files["2026-06-30/run.json"])
 
     assert manifest["as_of"] == "2026-06-30" and manifest["title"] == "Monthly <reports>"
-    assert manifest["built_at"] == "2026-07-02 21:46 +0800 Asia/Shanghai"
+    assert manifest["built_at"] == "2026-07-02 21:46+08:00 Asia/Shanghai"
     assert manifest["suite_sha256"] == hashlib.sha256(published.suite.read_bytes()).hexdigest()
     assert manifest["files"] == {
         name.removeprefix("2026-06-30/"): {

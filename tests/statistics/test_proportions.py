@@ -148,6 +148,12 @@ def test_false_discovery_does_not_count_tests_that_were_not_made():
     assert false_discovery([]).size == 0
 
 
+def test_false_discovery_refuses_what_is_no_p_value():
+    """A p-value above 1 is an error, not a large q-value."""
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        false_discovery([0.5, 1.2])
+
+
 def cohort(rng, n):
     """Deals created evenly over 150 days, seen on day 160; a quarter is won in the end."""
     is_won = rng.random(n) < 0.25

@@ -354,13 +354,31 @@ def test_more_confidence_widens_the_interval_of_a_rate():
     assert_array_equal(narrow["rate"], wide["rate"])
 
 
+def test_interval_of_a_half_is_symmetric():
+    """Units that win half of what is expected to be half have limits alike on both sides."""
+    found = posterior(["a", "b"], [0, 0], [40, 40], [20, 20]).units
+
+    assert_allclose(found["rate"], 0.5)
+    assert_allclose(found["rate_low"], 1 - found["rate_high"], atol=1e-12)
+
+
 def test_units_far_apart_do_not_underflow():
-    """Ten thousand deals each, at 1 % and 90 %: rates stay near the raw ones."""
+    """Ten thousand deals each, at 3 % to 80 %: rates stay near the raw ones."""
     seen = posterior(["a", "b", "c"], [-1.0] * 3, [10_000] * 3, [300, 5000, 8000])
 
     assert_allclose(seen.units["rate"], [0.03, 0.5, 0.8], atol=0.005)
     assert_allclose(seen.units["reliability"], 1, atol=0.01)
     assert_array_equal(rank_draws(seen, seed=1)["rank_low"], [3, 2, 1])
+    assert_array_equal(
+        rank_sets(seen.units["effect"], seen.units["effect_se"], seed=1)["rank_high"], [3, 2, 1]
+    )
+
+
+def test_standard_error_of_a_million_deals_is_one_grid_step():
+    """Finer than the grid nothing is known: the error of the effect does not sink to 0."""
+    units = posterior(["a", "b"], [0, 0], [10**7] * 2, [5 * 10**6, 6 * 10**6]).units
+
+    assert_allclose(units["effect_se"], 0.025 / np.sqrt(12))
 
 
 def test_a_unit_without_deals_has_the_rate_of_all_and_no_reliability():
@@ -457,6 +475,14 @@ def test_gate_stays_shut_with_one_unit():
     assert found["df"] == 0
     assert np.isnan(found["p_value"])
     assert found["is_open"] is False
+
+
+def test_gate_takes_a_certain_outcome_as_no_difference():
+    """A unit sure to win all its deals, and that did, adds nothing to chi-square."""
+    found = gate(list("abc"), [0, 0, 40], [50, 50, 9], [30, 20, 9], seed=1)
+
+    assert_allclose(found["chi2"], 2 * 5**2 / 12.5)
+    assert gate(list("abc"), [40, 40, -40], [5, 5, 9], [5, 5, 0], seed=1)["p_value"] == 1
 
 
 @pytest.mark.parametrize(("deals", "runs", "method"), [(40, 400, "chi2"), (12, 150, "twin")])
@@ -590,6 +616,8 @@ def test_ranking_refuses_what_cannot_be_compared():
         gate(["a", None], [0, 0], [4, 5], [0, 3], seed=1)
     with pytest.raises(ValueError, match="same length, but have 2, 1 and 1"):
         gate(["a", "b"], [0, 0], [4], [0], seed=1)
+    with pytest.raises(ValueError, match=r"one row for each of the 2 cells, .* shape \(1, 2\)"):
+        within_unit_offset(["a", "b"], [[0, 1]], [4, 5], [1, 2])
     with pytest.raises(ValueError, match="covariates must be numbers, but 1 of 2 are missing"):
         within_unit_offset(["a", "b"], [[0], [np.nan]], [4, 5], [1, 2])
     with pytest.raises(ValueError, match="eta must be one finite number for each of the 2 cells"):

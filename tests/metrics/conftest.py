@@ -1,0 +1,49 @@
+"""Random companies, loaded once per session, beside what a plain reading of their records says."""
+
+import datetime
+from typing import NamedTuple
+
+import pytest
+
+import plain
+import worlds
+from salesanalysis import crm
+from salesanalysis.crm.seen import Seen
+
+VIEWS = [
+    (seed, datetime.date.fromisoformat(day))
+    for seed in range(6)
+    for day in ("2025-12-31", "2025-07-15" if seed % 2 else "2025-04-02")
+]
+
+
+class View(NamedTuple):
+    """A random company as of a day: through the package, and plainly."""
+
+    seen: Seen
+    world: worlds.World
+    deals: list[plain.Deal]
+    day: datetime.date
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-golden", action="store_true", help="rewrite the translated SQL in tests/metrics/golden"
+    )
+
+
+@pytest.fixture(scope="session")
+def random_stores(tmp_path_factory):
+    """Six random companies and their stores."""
+    folder = tmp_path_factory.mktemp("random")
+    made = {seed: worlds.random_world(seed) for seed in sorted({seed for seed, _ in VIEWS})}
+    return {seed: (world, worlds.load(folder / str(seed), world)) for seed, world in made.items()}
+
+
+@pytest.fixture(scope="session", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
+def view(request, random_stores):
+    """One of the random companies as of one of its days."""
+    seed, day = request.param
+    world, store = random_stores[seed]
+    with crm.observe(store, day) as seen:
+        yield View(seen, world, plain.deals_as_of(world, day), day)
