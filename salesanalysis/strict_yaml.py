@@ -17,9 +17,13 @@ class _TextLoader(yaml.BaseLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise ValueError(f"line {node.start_mark.line + 1}: {twice} stand twice in one block")
+        seen = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                raise ValueError(
+                    f"line {key.start_mark.line + 1}: {key.value!r} stands twice in one block"
+                )
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
 
 

@@ -23,7 +23,9 @@ STAGES = [
 def shared() -> Path:
     """The folder beside the project with data that may not be redistributed."""
     if not SHARED.is_dir():
-        pytest.skip(f"needs the data beside the project, and there is no folder {SHARED.name} next to it")
+        pytest.skip(
+            f"needs the data beside the project, and there is no folder {SHARED.name} next to it"
+        )
     return SHARED
 
 
@@ -38,7 +40,10 @@ def write_export(folder: Path, tables: dict[str, list[dict]], **settings) -> Pat
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        mapping["tables"][name] = {"file": f"{name}.csv", "columns": {column: column for column in columns}}
+        mapping["tables"][name] = {
+            "file": f"{name}.csv",
+            "columns": {column: column for column in columns},
+        }
     path = folder / "mapping.yaml"
     path.write_text(yaml.safe_dump(mapping, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
@@ -50,7 +55,9 @@ def load_tables(tmp_path):
 
     def load(tables: dict[str, list[dict]], **settings) -> Path:
         mapping = write_export(tmp_path / "export", tables, **settings)
-        return crm.load(tmp_path / "export", mapping, tmp_path / "crm.duckdb", say=lambda text: None)
+        return crm.load(
+            tmp_path / "export", mapping, tmp_path / "crm.duckdb", say=lambda text: None
+        )
 
     return load
 

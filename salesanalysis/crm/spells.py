@@ -30,7 +30,7 @@ def build(session: Session, rules: Mapping) -> None:
     _versions(session, rules)
     _stays(session)
     _first_visits(session)
-    for working in ("moves", "runs", "team_spells", "owner_spells"):
+    for working in ("moves", "runs", "team_spells", "owner_spells", "pipeline_moves"):
         session.run(f"DROP TABLE {working}")
 
 
@@ -61,13 +61,13 @@ def _owner_spells(session: Session) -> None:
         CREATE TEMP TABLE owner_spells AS
         WITH listed AS (
           SELECT deal_key, owner, valid_from,
-                 row_number() OVER w AS nth, lead(valid_from) OVER w AS next_from
+                 row_number() OVER w AS nth, lag(owner) OVER w AS owner_before
           FROM owner_history WHERE deal_key IS NOT NULL
-          WINDOW w AS (PARTITION BY deal_key ORDER BY valid_from, valid_to NULLS LAST)
+          WINDOW w AS (PARTITION BY deal_key ORDER BY valid_from, valid_to NULLS LAST, owner)
         )
         SELECT deal_key, owner, CASE WHEN nth = 1 THEN {NEVER} ELSE valid_from END AS valid_from,
-               coalesce(next_from, {EVER}) AS valid_to
-        FROM listed
+               coalesce(lead(valid_from) OVER (PARTITION BY deal_key ORDER BY nth), {EVER}) AS valid_to
+        FROM listed WHERE nth = 1 OR owner <> owner_before
         UNION ALL
         SELECT deal_key, owner, {NEVER}, {EVER} FROM deals
         WHERE deal_key NOT IN (SELECT deal_key FROM listed)
@@ -151,11 +151,10 @@ def _versions(session: Session, rules: Mapping) -> None:
 
     A closed deal stays with the owner and team it was closed by, until it is re-opened.
     """
+    _born(session, rules)
+    _pipeline_moves(session)
     amount = rules.tables["deals"].columns.get("amount")
     at_close = bool(amount and amount.known_at)
-    start = (
-        f"timezone('UTC', timezone({literal(rules.timezone)}, TIMESTAMP '{rules.extracted_on}'))"
-    )
     first_amount = "NULL" if at_close else f"coalesce(c.first_old, d.amount, {_CLEARED})"
     end_amount = f"coalesce(d.amount, {_CLEARED})" if at_close else "NULL"
     change = "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
@@ -169,32 +168,73 @@ def _versions(session: Session, rules: Mapping) -> None:
         ), first_change AS (
           SELECT deal_key, arg_min(old, moved_at) AS first_old FROM changes GROUP BY deal_key
         )
-        SELECT d.deal_key, coalesce(d.created_at, {start}) AS moved_at, 0 AS prio, 'open' AS status,
-               CAST(NULL AS DATE) AS day, o.owner AS owner, CAST({first_amount} AS DECIMAL(18,4)) AS amount
-        FROM deals d LEFT JOIN first_change c ON c.deal_key = d.deal_key
+        SELECT d.deal_key, b.born_at AS moved_at, 0 AS prio, CAST(0 AS BIGINT) AS pos, 'open' AS status,
+               CAST(NULL AS DATE) AS day, coalesce(m.pipeline, d.pipeline) AS pipeline, o.owner AS owner,
+               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed
+        FROM deals d JOIN born b ON b.deal_key = d.deal_key
+        LEFT JOIN first_change c ON c.deal_key = d.deal_key
+        LEFT JOIN pipeline_moves m ON m.deal_key = d.deal_key AND m.nth = 1
         JOIN owner_spells o ON o.deal_key = d.deal_key AND o.valid_from = {NEVER}
         UNION ALL
-        SELECT o.deal_key, greatest(o.valid_from, coalesce(d.created_at, {start})), 1, NULL, NULL, o.owner, NULL
-        FROM owner_spells o JOIN deals d ON d.deal_key = o.deal_key
+        SELECT o.deal_key, greatest(o.valid_from, b.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1
+        FROM owner_spells o JOIN born b ON b.deal_key = o.deal_key
         WHERE o.valid_from > {NEVER} AND NOT EXISTS (
           SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
-          AND r.moved_at <= o.valid_from AND coalesce(r.next_at, {EVER}) > o.valid_from)
+          AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) > o.valid_from)
         UNION ALL
-        SELECT r.deal_key, r.moved_at, 1, NULL, NULL, o.owner, NULL
-        FROM runs r JOIN owner_spells o
-          ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
+        SELECT r.deal_key, r.moved_at, 1, r.pos, NULL, NULL, NULL, o.owner, NULL,
+               CASE WHEN o.valid_from > p.moved_at AND o.valid_from < r.moved_at THEN 1 ELSE 0 END
+        FROM runs r JOIN runs p ON p.deal_key = r.deal_key AND p.pos = r.pos - 1
+        JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
         WHERE r.prev_no >= {WON} AND r.no < {WON}
         UNION ALL
-        SELECT c.deal_key, greatest(c.moved_at, coalesce(d.created_at, {start})), 2, NULL, NULL, NULL, c.new
-        FROM changes c JOIN deals d ON d.deal_key = c.deal_key WHERE NOT {at_close}
+        SELECT c.deal_key, greatest(c.moved_at, b.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0
+        FROM changes c JOIN born b ON b.deal_key = c.deal_key WHERE NOT {at_close}
         UNION ALL
-        SELECT r.deal_key, greatest(r.moved_at, coalesce(d.created_at, {start})), 3,
+        SELECT m.deal_key, greatest(m.moved_at, b.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0
+        FROM pipeline_moves m JOIN born b ON b.deal_key = m.deal_key WHERE m.nth > 1
+        UNION ALL
+        SELECT r.deal_key, greatest(r.moved_at, b.born_at), 3, r.pos,
                CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
-               r.day, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END
-        FROM runs r JOIN deals d ON d.deal_key = r.deal_key WHERE r.no >= {WON} OR r.prev_no >= {WON}
+               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0
+        FROM runs r JOIN born b ON b.deal_key = r.deal_key JOIN deals d ON d.deal_key = r.deal_key
+        WHERE r.no >= {WON} OR r.prev_no >= {WON}
         """
     )
     _fold(session)
+
+
+def _born(session: Session, rules: Mapping) -> None:
+    """First instant a deal is known: its creation, else its first event, else the day of the export."""
+    zone = literal(rules.timezone)
+    session.run(
+        f"""
+        CREATE TEMP TABLE born AS
+        SELECT d.deal_key, coalesce(d.created_at, e.first_at,
+               timezone('UTC', timezone({zone}, TIMESTAMP '{rules.extracted_on}'))) AS born_at
+        FROM deals d LEFT JOIN (
+          SELECT deal_key, min(moved_at) AS first_at FROM moves
+          WHERE deal_key IN (SELECT deal_key FROM deals WHERE created_at IS NULL) GROUP BY deal_key
+        ) e ON e.deal_key = d.deal_key
+        """
+    )
+
+
+def _pipeline_moves(session: Session) -> None:
+    """The pipelines of each deal in turn, where there is more than one to be in."""
+    several = session.one("SELECT count(DISTINCT pipeline) FROM stages") > 1
+    session.run(
+        f"""
+        CREATE TEMP TABLE pipeline_moves AS
+        WITH placed AS (
+          SELECT r.deal_key, r.moved_at, r.pos, s.pipeline, lag(s.pipeline) OVER w AS before
+          FROM runs r JOIN stages s ON s.stage_no = r.no WHERE r.no < {WON} AND {several}
+          WINDOW w AS (PARTITION BY r.deal_key ORDER BY r.pos)
+        )
+        SELECT deal_key, moved_at, pipeline, row_number() OVER (PARTITION BY deal_key ORDER BY pos) AS nth
+        FROM placed WHERE before IS NULL OR before <> pipeline
+        """
+    )
 
 
 def _fold(session: Session) -> None:
@@ -206,11 +246,13 @@ def _fold(session: Session) -> None:
                last_value(CASE WHEN status IS NOT NULL THEN coalesce(day, DATE '0001-01-01') END IGNORE NULLS)
                  OVER w AS day,
                last_value(CASE WHEN status IS NOT NULL THEN moved_at END IGNORE NULLS) OVER w AS status_at,
+               last_value(pipeline IGNORE NULLS) OVER w AS pipeline,
                last_value(owner IGNORE NULLS) OVER w AS owner,
                last_value(amount IGNORE NULLS) OVER w AS amount,
-               sum(CASE WHEN prio = 1 THEN 1 ELSE 0 END) OVER w AS n_owner_changes
+               sum(handed) OVER w AS n_owner_changes
         FROM touched
-        WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, prio ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, prio, pos
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         """
     )
     segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
@@ -222,7 +264,7 @@ def _fold(session: Session) -> None:
                     ELSE f.valid_from END AS valid_from,
                CASE WHEN f.status = 'open' THEN least(f.valid_to, coalesce(t.valid_to, f.valid_to))
                     ELSE f.valid_to END AS valid_to,
-               d.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
+               f.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
                f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, CAST(f.n_owner_changes AS INTEGER)
                  AS n_owner_changes, {segments}
         FROM folded f JOIN deals d ON d.deal_key = f.deal_key
@@ -232,8 +274,8 @@ def _fold(session: Session) -> None:
         WHERE f.valid_from < f.valid_to
         """
     )
-    session.run("DROP TABLE folded")
-    session.run("DROP TABLE touched")
+    for working in ("folded", "touched", "born"):
+        session.run(f"DROP TABLE {working}")
 
 
 def _stays(session: Session) -> None:
@@ -280,6 +322,7 @@ def _first_visits(session: Session) -> None:
         f"""
         CREATE TEMP TABLE winding AS SELECT DISTINCT deal_key FROM runs
         WHERE prev_no > no OR prev_no = {LOST}
+        UNION SELECT deal_key FROM pipeline_moves WHERE nth > 1
         """
     )
     kept = (

@@ -182,8 +182,10 @@ def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.Dat
         """,
         (h, h, h, h),
     )
-    if touched.empty:
+    if seen.reason("stage_events"):
         cohort = cohort.head(0)
+    stages = cohort[["group", "pipeline"]].merge(_stages(seen), on="pipeline")
+    touched = stages.merge(touched, how="left", on=_STAGE, validate="1:1")
     won = cohort.assign(
         stage=_won_stage(seen),
         stage_order=np.iinfo("int64").max,
@@ -193,6 +195,9 @@ def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.Dat
     )
     table = pd.concat([touched, won[touched.columns]], ignore_index=True)
     table = table.merge(cohort[["group", "pipeline", "n_cohort", "amount_cohort"]], validate="m:1")
+    reached = ["n_reached", "n_reached_all", "amount_reached"]
+    table[reached] = table[reached].fillna(0)
+    table["amount_reached"] = table["amount_reached"].where(table["amount_cohort"].notna())
     table = table.sort_values(_ORDER, ignore_index=True)
     table["n_reached_filled"] = _filled(table, _furthest(seen, h, by))
     table["n_passed_over"] = table["n_reached_filled"] - table["n_reached"]
@@ -206,6 +211,12 @@ def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.Dat
     counts = ["n_reached", "n_reached_all", "n_reached_filled", "n_passed_over", "n_cohort"]
     table[counts] = table[counts].astype("int64")
     return ungrouped(table, by)
+
+
+def _stages(seen: Seen) -> pd.DataFrame:
+    return seen.frame(
+        "SELECT pipeline, stage, stage_order FROM stages WHERE NOT is_won AND NOT is_lost"
+    )
 
 
 def _won_stage(seen: Seen) -> str:
@@ -392,27 +403,20 @@ def status_now(seen: Seen) -> pd.DataFrame:
         SELECT pipeline, status, stage, count(*) AS n_deals, sum(amount) AS amount FROM deals GROUP BY 1, 2, 3
         """
     )
-    in_stage = seen.frame(
-        """
-        SELECT s.pipeline AS pipeline, s.stage AS stage, count(*) AS n_deals, sum(d.amount) AS amount
-        FROM stays s JOIN deals d ON d.deal_key = s.deal_key
-        WHERE s.outcome = 'open' AND d.status = 'open' GROUP BY 1, 2
-        """
-    )
     closed = by_status[by_status["status"] != "open"].assign(stage=lambda t: t["status"])
     still_open = by_status[by_status["status"] == "open"]
-    if len(in_stage):
-        totals = still_open.set_index("pipeline")[["n_deals", "amount"]]
-        placed = in_stage.groupby("pipeline")[["n_deals", "amount"]].sum()
-        unplaced = totals.sub(placed, fill_value=0).reset_index()
-        still_open = pd.concat([in_stage, unplaced[unplaced["n_deals"] > 0].assign(stage=None)])
-    order = seen.frame(
-        "SELECT pipeline, stage, stage_order FROM stages WHERE NOT is_won AND NOT is_lost"
-    )
+    if not seen.reason("stage_events"):
+        still_open = seen.frame(
+            """
+            SELECT d.pipeline AS pipeline, s.stage AS stage, count(*) AS n_deals, sum(d.amount) AS amount
+            FROM deals d LEFT JOIN stays s ON s.deal_key = d.deal_key AND s.outcome = 'open'
+            WHERE d.status = 'open' GROUP BY 1, 2
+            """
+        )
     table = pd.concat([still_open, closed], ignore_index=True).drop(
         columns="status", errors="ignore"
     )
-    table = table.merge(order, how="left", on=["pipeline", "stage"], validate="m:1")
+    table = table.merge(_stages(seen), how="left", on=["pipeline", "stage"], validate="m:1")
     ends = table["stage"].map({"won": 1e6, "lost": 1e6 + 1, "removed": 1e6 + 2})
     table["stage_order"] = table["stage_order"].fillna(ends).fillna(1e6 - 1).astype("int64")
     table["n_deals"] = table["n_deals"].astype("int64")

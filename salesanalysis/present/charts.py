@@ -19,7 +19,7 @@ from . import numbers, words
 # The first five of Okabe and Ito pass 3:1 on white (and, with black turned light, on dark).
 BLACK, BLUE, VERMILLION, GREEN, PURPLE = "#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 GREY = "#767676"
-INK, PAPER = "#1b1b1b", "#fefefe"  # on a filled cell: the same on a light and on a dark page
+INK = "#1b1b1b"  # on a filled cell: dark on a light and on a dark page
 ROLES = {
     "measure": BLUE,
     "won": GREEN,
@@ -38,7 +38,7 @@ OUTCOMES = {
     "open": {"facecolor": GREY},
 }
 GROUP_LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"))
-YOUNG = {"facecolor": "none", "edgecolor": "#b9b9b9", "hatch": "///", "linewidth": 0}
+YOUNG = {"facecolor": "none", "edgecolor": "#cccccc", "hatch": "///", "linewidth": 0}
 FEWEST_AT_RISK = 10
 LONGEST_NAME = 26
 WIDTH = 5.0  # inches; small, so that the text stays readable on a phone
@@ -665,17 +665,17 @@ def _cell(ax: Axes, cell: object, *, x: int, y: int, highest: float) -> None:
     """One cell of the grid: its share as a shade and as text, or the mark of a young one."""
     square = {"xy": (x - 0.48, y - 0.46), "width": 0.96, "height": 0.92}
     if not cell.is_mature:
-        patch = Rectangle(**square, **(YOUNG | {"facecolor": PAPER}))
-        text, colour = words.immature_mark(), INK
+        patch = Rectangle(**square, **YOUNG)
+        text, colour = words.immature_mark(), BLACK
     else:
         strength = 0 if pd.isna(cell.won_rate) or not highest > 0 else cell.won_rate / highest
         patch = Rectangle(**square, facecolor=_shade(strength), lw=0)
-        text, colour = numbers.percent(cell.won_rate), PAPER if strength > 0.75 else INK
+        text, colour = numbers.percent(cell.won_rate), INK
     ax.add_patch(patch)
     ax.text(x, y, text, ha="center", va="center", fontsize=9, color=colour)
 
 
 def _shade(strength: float) -> tuple[float, ...]:
-    """From nearly white to the colour of the measure."""
-    pale, full = np.array([232, 241, 248]) / 255, np.array([0, 114, 178]) / 255
+    """From nearly white to a blue on which dark text still stands out (6:1)."""
+    pale, full = np.array([232, 241, 248]) / 255, np.array([86, 165, 211]) / 255
     return tuple(pale + (full - pale) * strength)

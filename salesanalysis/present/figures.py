@@ -18,6 +18,7 @@ from .tables import gate_value, rep_name
 from .words import _
 
 LONGEST_LIST = 8
+MOST_ROWS = 60  # reps or holders that one chart can show
 FEWEST_TO_NAME = 30  # deals or entries of a stage that a sentence compares with others
 
 
@@ -345,7 +346,7 @@ def rep_intervals(
         headline = _("The {n} reps differ by more than chance (p {p})").format(n=n, p=p)
     rates = [numbers.percent(rate) for rate in table["shrunk_rate"]]
     return html.figure(
-        charts.rep_intervals(table, overall_rate=overall),
+        charts.rep_intervals(table.head(MOST_ROWS), overall_rate=overall),
         name=name,
         headline=headline,
         subtitle=_(
@@ -355,7 +356,8 @@ def rep_intervals(
             age=numbers.days(age_days),
             overall=numbers.percent(overall),
             date=numbers.date(seen.as_of),
-        ),
+        )
+        + _cut(table),
         alt=_("Points with intervals around {overall}: {rows}.").format(
             overall=numbers.percent(overall),
             rows=_listing((rep_name(row.name, row.group) for row in table.itertuples()), rates),
@@ -416,7 +418,7 @@ def attainment(
     judged = shown.dropna(subset="attainment")
     shares = [numbers.percent(share) for share in shown["attainment"]]
     return html.figure(
-        charts.attainment(shown),
+        charts.attainment(shown.head(MOST_ROWS)),
         name=name,
         headline=_("{k} of {n} quotas were reached, {period}").format(
             k=numbers.count((judged["attainment"] >= 1).sum()),
@@ -426,7 +428,8 @@ def attainment(
         subtitle=_(
             "Quota attainment: credited amount / prorated quota, in per cent; persons and teams "
             "with a quota: {n}; as of {date}"
-        ).format(n=numbers.count(len(judged)), date=numbers.date(seen.as_of)),
+        ).format(n=numbers.count(len(judged)), date=numbers.date(seen.as_of))
+        + _cut(shown),
         alt=_("Bars against the line at 100 %: {rows}.").format(
             rows=_listing((words.value(name) for name in shown["name"]), shares)
         ),
@@ -516,6 +519,14 @@ def source(seen: Any) -> str:
     'CRM, as of 31 Mar 2026'
     """
     return _("{name}, as of {date}").format(name=seen.source["name"], date=numbers.date(seen.as_of))
+
+
+def _cut(table: pd.DataFrame) -> str:
+    if len(table) <= MOST_ROWS:
+        return ""
+    return _("; the first {most} of {n} rows, all in the data").format(
+        most=numbers.count(MOST_ROWS), n=numbers.count(len(table))
+    )
 
 
 def _rows(table: pd.DataFrame, texts: Iterable[str]) -> str:

@@ -28,6 +28,8 @@ TOKENS = {
 """The light colours that have a dark partner in ``style.css``; other colours stay as drawn."""
 
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei")
+# A hundredth of a point is finer than any screen.
+_LONG_FRACTION = re.compile(r"(\.\d\d)\d+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -115,7 +117,9 @@ def _with_prefix(key: str, value: str, prefix: str) -> str:
         return f"#{prefix}{value[1:]}"
     if key in ("style", "clip-path"):
         return value.replace("url(#", f"url(#{prefix}")
-    return " ".join(value.split()) if key == "d" else value
+    if key in ("d", "x", "y", "width", "height"):
+        return " ".join(_LONG_FRACTION.sub(r"\1", value).split())
+    return value
 
 
 def _recolour(attributes: dict[str, str], *, is_text: bool) -> dict[str, str]:

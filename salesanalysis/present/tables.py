@@ -420,7 +420,7 @@ def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
     columns = [
         Column(label("holder"), "text", lambda row: words.value(row.name)),
         Column(label("holder_type"), "text", lambda row: words.holder_type(row.holder_type)),
-        Column(label("period"), "text", period),
+        Column(label("period"), "text", lambda row: period(row).replace(" ", numbers.NO_BREAK)),
         *_amounts(seen, "quota", "prorated_quota", "credited_amount"),
         Column(label("attainment"), "number", lambda row: numbers.percent(row.attainment)),
         Column(

@@ -28,17 +28,22 @@ def load_bytes(tmp_path, observe):
     def load(content: bytes, extra: str = 'encoding: "utf-8"'):
         (tmp_path / "deals.csv").write_bytes(content)
         (tmp_path / "map.yaml").write_text(MAPPING.format(extra=extra), encoding="utf-8")
-        store = crm.load(tmp_path, tmp_path / "map.yaml", tmp_path / "crm.duckdb", say=lambda text: None)
+        store = crm.load(
+            tmp_path, tmp_path / "map.yaml", tmp_path / "crm.duckdb", say=lambda text: None
+        )
         seen = observe(store, "2026-12-31")
         ledger = seen.book("ledger").iloc[0]
-        assert ledger["n_in"] == ledger["n_accepted"] + ledger["n_quarantined"] + ledger["n_refused"]
+        assert (
+            ledger["n_in"] == ledger["n_accepted"] + ledger["n_quarantined"] + ledger["n_refused"]
+        )
         return seen, seen.book("rejected")
 
     return load
 
 
 @pytest.mark.parametrize(
-    "deal_id", ["007", "1E10", "46e13556890641", "NA", "null", "00123456789012345678", "甲-1", "=1+1"]
+    "deal_id",
+    ["007", "1E10", "46e13556890641", "NA", "null", "00123456789012345678", "甲-1", "=1+1"],
 )
 def test_ids_stay_text(load_bytes, deal_id):
     """An id comes out of the store as it stood in the file."""
@@ -77,12 +82,28 @@ def test_a_row_that_is_no_record_is_refused_with_its_line(load_bytes, row, reaso
     """One bad row is refused under a reason and a line; the good one beside it is loaded."""
     seen, rejected = load_bytes((HEADER + GOOD + row).encode())
 
-    assert rejected[["outcome", "reason", "line", "file"]].values.tolist() == [["refused", reason, line, "deals.csv"]]
+    assert rejected[["outcome", "reason", "line", "file"]].values.tolist() == [
+        ["refused", reason, line, "deals.csv"]
+    ]
     assert len(seen.frame("SELECT * FROM deals")) == 1
 
 
 @pytest.mark.parametrize(
-    "amount", ["1,5OO", "12%", "１２３", "1.2万", "(500)", "1e5", "inf", "nan", "1_000", "12.12345", "$5", "--1"]
+    "amount",
+    [
+        "1,5OO",
+        "12%",
+        "１２３",
+        "1.2万",
+        "(500)",
+        "1e5",
+        "inf",
+        "nan",
+        "1_000",
+        "12.12345",
+        "$5",
+        "--1",
+    ],
 )
 def test_an_amount_that_is_no_number_is_quarantined(load_bytes, amount):
     """Nothing is read as a number that the declared notation does not allow; the row is kept aside."""
@@ -93,7 +114,9 @@ def test_an_amount_that_is_no_number_is_quarantined(load_bytes, amount):
     ]
 
 
-@pytest.mark.parametrize(("amount", "value"), [("-5", -5.0), ("+5.25", 5.25), ("0005", 5.0), (" 7\u3000", 7.0)])
+@pytest.mark.parametrize(
+    ("amount", "value"), [("-5", -5.0), ("+5.25", 5.25), ("0005", 5.0), (" 7\u3000", 7.0)]
+)
 def test_amounts_are_read_exactly(load_bytes, amount, value):
     """Signs, leading zeros and blanks of any width around a number change nothing."""
     seen, rejected = load_bytes(f"{HEADER}1,2026-01-05,open,r,{amount}\n".encode())
@@ -111,14 +134,18 @@ def test_declared_decimal_and_thousands_signs_are_used(load_bytes):
     assert seen.frame("SELECT amount FROM deals")["amount"].tolist() == [1234.5]
 
 
-@pytest.mark.parametrize(("encoding", "content"), [("utf-8-sig", "甲"), ("gb18030", "甲"), ("utf-8", "甲")])
+@pytest.mark.parametrize(
+    ("encoding", "content"), [("utf-8-sig", "甲"), ("gb18030", "甲"), ("utf-8", "甲")]
+)
 def test_an_undeclared_encoding_is_found_and_reported(load_bytes, encoding, content):
     """UTF-8, with or without mark, and GB18030 are told apart, and the report says which was taken."""
     seen, _ = load_bytes(f"{HEADER}1,2026-01-05,open,{content},1\n".encode(encoding), extra="")
 
     findings = seen.book("findings").set_index("kind")
     assert seen.frame("SELECT owner FROM deals")["owner"].tolist() == [content]
-    assert findings.loc["guessed_encoding", "detail"] == ("gb18030" if encoding == "gb18030" else "utf-8-sig")
+    assert findings.loc["guessed_encoding", "detail"] == (
+        "gb18030" if encoding == "gb18030" else "utf-8-sig"
+    )
 
 
 def test_composed_and_decomposed_letters_are_one_name(load_bytes):
@@ -137,7 +164,10 @@ def test_composed_and_decomposed_letters_are_one_name(load_bytes):
         (b"\n1,2\n", "must begin with a header"),
         (b"id,,state,rep,amount\n", "column 2 of the header has no name"),
         (b"id,id,state,rep,amount\n", r"\['id'\] stand twice"),
-        (b"id;created;state;rep;amount\n1;2026-01-05;open;r;1\n", "must have the column 'id'.*it has: id;created"),
+        (
+            b"id;created;state;rep;amount\n1;2026-01-05;open;r;1\n",
+            "must have the column 'id'.*it has: id;created",
+        ),
         (b"ID,created,state,rep,amount\n", "must have the column 'id'"),
         (HEADER.encode(), "no deal was accepted"),
         ((HEADER + '1,2026-01-05,open,"r,1\n').encode(), "line 2: not readable as CSV"),

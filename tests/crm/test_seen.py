@@ -29,25 +29,54 @@ def moment(n: int) -> str:
 @pytest.fixture
 def one_deal(load_tables):
     """Won on day 50, after being lost on day 20 and re-opened on day 30; handed over on days 15, 35 and 60."""
-    events = [{"deal_id": "1", "stage": s, "entered_at": moment(10 * i)} for i, s in enumerate(LIFE)]
+    events = [
+        {"deal_id": "1", "stage": s, "entered_at": moment(10 * i)} for i, s in enumerate(LIFE)
+    ]
     owners = [("ann", 0), ("bob", 15), ("cy", 35), ("dee", 60)]
     return load_tables(
         {
             "stages": STAGES,
             "deals": [
-                {"deal_id": "1", "created_at": moment(0), "stage": "won", "status": "won", "closed_at": moment(50),
-                 "owner": "dee", "amount": "30"}
+                {
+                    "deal_id": "1",
+                    "created_at": moment(0),
+                    "stage": "won",
+                    "status": "won",
+                    "closed_at": moment(50),
+                    "owner": "dee",
+                    "amount": "30",
+                }
             ],
             "stage_events": events,
-            "owner_history": [{"deal_id": "1", "owner": o, "valid_from": moment(n)} for o, n in owners],
+            "owner_history": [
+                {"deal_id": "1", "owner": o, "valid_from": moment(n)} for o, n in owners
+            ],
             "deal_changes": [
-                {"deal_id": "1", "field": "amount", "old": "10", "new": "20", "changed_at": moment(5)},
-                {"deal_id": "1", "field": "amount", "old": "20", "new": "30", "changed_at": moment(45)},
+                {
+                    "deal_id": "1",
+                    "field": "amount",
+                    "old": "10",
+                    "new": "20",
+                    "changed_at": moment(5),
+                },
+                {
+                    "deal_id": "1",
+                    "field": "amount",
+                    "old": "20",
+                    "new": "30",
+                    "changed_at": moment(45),
+                },
             ],
             "people": [
                 {"person_id": "ann", "name": "Ann", "team": "red", "valid_from": day(-100)},
                 {"person_id": "bob", "name": "Bob", "team": "red", "valid_from": day(-100)},
-                {"person_id": "cy", "name": "Cy", "team": "red", "valid_from": day(-100), "valid_to": day(40)},
+                {
+                    "person_id": "cy",
+                    "name": "Cy",
+                    "team": "red",
+                    "valid_from": day(-100),
+                    "valid_to": day(40),
+                },
                 {"person_id": "cy", "name": "Cy", "team": "blue", "valid_from": day(40)},
                 {"person_id": "dee", "name": "Dee", "team": "blue", "valid_from": day(-100)},
             ],
@@ -72,9 +101,13 @@ def one_deal(load_tables):
         (90, "won", "cy", "blue", 30, 50),  # handed to dee after it was won: still cy's win
     ],
 )
-def test_a_deal_is_what_it_was_that_day(one_deal, observe, n, status, owner, team, amount, exit_age):
+def test_a_deal_is_what_it_was_that_day(
+    one_deal, observe, n, status, owner, team, amount, exit_age
+):
     """State, owner, team and amount are those of the day, and a closed deal stays with whom it was closed by."""
-    deals = observe(one_deal, day(n)).frame("SELECT status, owner, team, amount, exit_age FROM deals")
+    deals = observe(one_deal, day(n)).frame(
+        "SELECT status, owner, team, amount, exit_age FROM deals"
+    )
 
     assert deals.values.tolist() == [[status, owner, team, amount, exit_age]]
 
@@ -85,7 +118,11 @@ def test_a_deal_is_what_it_was_that_day(one_deal, observe, n, status, owner, tea
         (0, ["open"], [(0, 0)]),
         (12, ["advanced", "open"], [(1, 10), (0, 2)]),
         (25, ["advanced", "lost"], [(1, 10), (2, 10)]),
-        (35, ["advanced", "lost", "open"], [(1, 10), (0, 25)]),  # re-opened in B: its first visit is under way again
+        (
+            35,
+            ["advanced", "lost", "open"],
+            [(1, 10), (0, 25)],
+        ),  # re-opened in B: its first visit is under way again
         (45, ["advanced", "lost", "advanced", "open"], [(1, 10), (1, 30), (0, 5)]),
         (60, ["advanced", "lost", "advanced", "advanced"], [(1, 10), (1, 30), (1, 10)]),
     ],
@@ -115,21 +152,34 @@ def test_a_store_that_is_not_there_is_named(tmp_path):
 def test_a_day_is_local(load_tables, observe):
     """An event at 01:00 in Shanghai belongs to that day there, though it is the day before in UTC."""
     store = load_tables(
-        {"deals": [{"deal_id": "1", "created_at": "2026-03-02 01:00:00", "status": "open"}]}, timezone="Asia/Shanghai"
+        {"deals": [{"deal_id": "1", "created_at": "2026-03-02 01:00:00", "status": "open"}]},
+        timezone="Asia/Shanghai",
     )
 
     seen = observe(store, "2026-03-02")
 
-    assert seen.frame("SELECT created_on FROM deals")["created_on"].tolist() == [pd.Timestamp("2026-03-02")]
+    assert seen.frame("SELECT created_on FROM deals")["created_on"].tolist() == [
+        pd.Timestamp("2026-03-02")
+    ]
     with pytest.raises(InputRefused, match="must not lie before"):
         crm.observe(store, "2026-03-01")
 
 
 def test_an_amount_known_only_at_closing_is_not_seen_before(tmp_path, observe):
     """Revenue that the source writes when the deal closes does not leak into earlier days."""
-    rows = [{"deal_id": "1", "created_at": moment(0), "status": "won", "closed_at": moment(9), "amount": "5"}]
+    rows = [
+        {
+            "deal_id": "1",
+            "created_at": moment(0),
+            "status": "won",
+            "closed_at": moment(9),
+            "amount": "5",
+        }
+    ]
     mapping = write_export(tmp_path, {"deals": rows})
-    text = mapping.read_text("utf-8").replace("amount: amount", "amount: {column: amount, known_at: close}")
+    text = mapping.read_text("utf-8").replace(
+        "amount: amount", "amount: {column: amount, known_at: close}"
+    )
     mapping.write_text(text, "utf-8")
 
     store = crm.load(tmp_path, mapping, tmp_path / "crm.duckdb", say=lambda _: None)
@@ -141,7 +191,9 @@ def test_an_amount_known_only_at_closing_is_not_seen_before(tmp_path, observe):
 # A property: cut the event log at any day, write what the CRM held then, and nothing observed changes.
 
 paths = st.lists(
-    st.tuples(st.sampled_from(["A", "B", "C", "won", "lost"]), st.integers(0, 6)), min_size=1, max_size=7
+    st.tuples(st.sampled_from(["A", "B", "C", "won", "lost"]), st.integers(0, 6)),
+    min_size=1,
+    max_size=7,
 )
 hands = st.lists(st.tuples(st.sampled_from(["ann", "bob", "cy"]), st.integers(0, 25)), max_size=3)
 amounts = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 25)), max_size=3)
@@ -150,16 +202,29 @@ worlds = st.lists(st.tuples(st.integers(0, 20), paths, hands, amounts), min_size
 
 def crm_as_it_stood(world, last: int) -> dict[str, list[dict]]:
     """What a CRM that logged `world` would have exported at the end of day `last`."""
-    tables = {"stages": STAGES, "deals": [], "stage_events": [], "owner_history": [], "deal_changes": []}
+    tables = {
+        "stages": STAGES,
+        "deals": [],
+        "stage_events": [],
+        "owner_history": [],
+        "deal_changes": [],
+    }
     tables["people"] = [
         {"person_id": "ann", "name": "Ann", "team": "red", "valid_from": day(-9)},
         {"person_id": "bob", "name": "Bob", "team": "red", "valid_from": day(-9)},
         {"person_id": "cy", "name": "Cy", "team": "blue", "valid_from": day(-9)},
     ]
     if last >= 12:
-        tables["people"].append({"person_id": "bob", "name": "Bob", "team": "blue", "valid_from": day(12)})
+        tables["people"].append(
+            {"person_id": "bob", "name": "Bob", "team": "blue", "valid_from": day(12)}
+        )
     for number, (created, path, hand, amount) in enumerate(world):
-        deal = {"deal_id": f"{number:03}", "created_at": moment(created), "status": "open", "closed_at": ""}
+        deal = {
+            "deal_id": f"{number:03}",
+            "created_at": moment(created),
+            "status": "open",
+            "closed_at": "",
+        }
         if created > last:
             continue
         entered = created
@@ -168,7 +233,12 @@ def crm_as_it_stood(world, last: int) -> dict[str, list[dict]]:
             if entered > last:
                 break
             tables["stage_events"].append(
-                {"deal_id": deal["deal_id"], "stage": stage, "entered_at": moment(entered), "seq": str(place)}
+                {
+                    "deal_id": deal["deal_id"],
+                    "stage": stage,
+                    "entered_at": moment(entered),
+                    "seq": str(place),
+                }
             )
             repeated = deal.get("stage") == stage
             deal["stage"], deal["status"] = stage, stage if stage in ("won", "lost") else "open"
@@ -185,8 +255,13 @@ def crm_as_it_stood(world, last: int) -> dict[str, list[dict]]:
         for changed, value in sorted({created + wait: value for value, wait in amount}.items()):
             if changed <= last and value != worth:
                 tables["deal_changes"].append(
-                    {"deal_id": deal["deal_id"], "field": "amount", "old": str(worth), "new": str(value),
-                     "changed_at": moment(changed)}
+                    {
+                        "deal_id": deal["deal_id"],
+                        "field": "amount",
+                        "old": str(worth),
+                        "new": str(value),
+                        "changed_at": moment(changed),
+                    }
                 )
                 worth = value
         tables["deals"].append(deal | {"amount": str(worth)})
@@ -213,12 +288,23 @@ def test_what_came_later_changes_nothing(tmp_path_factory, world, last):
         tables = crm_as_it_stood(world, cut)
         if "deal_changes" not in tables:
             tables["deal_changes"] = [
-                {"deal_id": "none", "field": "amount", "old": "", "new": "", "changed_at": moment(0)}
+                {
+                    "deal_id": "none",
+                    "field": "amount",
+                    "old": "",
+                    "new": "",
+                    "changed_at": moment(0),
+                }
             ]
         mapping = write_export(folder / name, tables)
         store = crm.load(folder / name, mapping, folder / f"{name}.duckdb", say=lambda _: None)
         with crm.observe(store, day(last)) as seen:
-            views.append({view: seen.frame(f"SELECT * FROM {view} ORDER BY {order}") for view, order in VIEWS.items()})
+            views.append(
+                {
+                    view: seen.frame(f"SELECT * FROM {view} ORDER BY {order}")
+                    for view, order in VIEWS.items()
+                }
+            )
             accounting = funnel.stage_accounting(seen)
             assert (accounting[funnel.OUTCOMES].sum(axis=1) == accounting["entries"]).all()
             assert (accounting[funnel.INFLOWS].sum(axis=1) == accounting["entries"]).all()
@@ -237,7 +323,10 @@ def stores(tmp_path_factory):
     def store(as_of=None):
         name = f"{as_of or 'today'}"
         sample.write(folder / name, deals=1500, as_of=as_of, dirt=False)
-        mapping.write_text(text.replace('extracted_on: "2026-06-30"', f'extracted_on: "{as_of or "2026-06-30"}"'), "utf-8")
+        mapping.write_text(
+            text.replace('extracted_on: "2026-06-30"', f'extracted_on: "{as_of or "2026-06-30"}"'),
+            "utf-8",
+        )
         return crm.load(folder / name, mapping, folder / f"{name}.duckdb", say=lambda _: None)
 
     return store(), store

@@ -47,3 +47,19 @@ def view(request, random_stores):
     world, store = random_stores[seed]
     with crm.observe(store, day) as seen:
         yield View(seen, world, plain.deals_as_of(world, day), day)
+
+
+@pytest.fixture
+def see(tmp_path):
+    """Load tables written in a test the way an export is loaded, and open them as of a day."""
+    opened = []
+
+    def _see(tables, as_of, **settings):
+        settings = {"timezone": "UTC", "extracted_on": "2026-12-31"} | settings
+        folder = tmp_path / str(len(opened))
+        opened.append(crm.observe(worlds.load(folder, worlds.World(tables, settings)), as_of))
+        return opened[-1]
+
+    yield _see
+    for seen in opened:
+        seen.close()

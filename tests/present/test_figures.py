@@ -256,6 +256,21 @@ def test_reps_are_told_apart_only_where_the_gate_is_open(metric, seen):
     assert "Rank" not in plain(closed)
 
 
+@pytest.mark.parametrize("name", ["rep_intervals", "attainment"])
+def test_a_long_chart_is_cut_and_says_so(name, metric, seen):
+    """
+    Of more than sixty rows the chart draws the first sixty; the data table has them all.
+    """
+    own, _arguments = ALL[name]
+    table = pd.concat([getattr(metric, own).iloc[[0]]] * 61, ignore_index=True)
+
+    shown = show(name, metric, seen, table=table)
+
+    assert "the first 60 of 61 rows" in plain(shown)
+    assert len(re.findall("<tr>", shown)) == 62
+    assert "the first 60" not in plain(show(name, metric, seen, table=table[:60]))
+
+
 def test_amounts_name_the_largest(metric, seen):
     """
     The finding is the rep with the largest amount, with the currency and the deals.
