@@ -51,13 +51,22 @@ def conversion(seen: Seen, *, ages: list[int], by: str | None = None) -> pd.Data
         ``age_days``; ``n_deals`` in all, ``n_at_risk`` still open and observed at that age, ``n_won`` and ``n_lost``
         by that age; ``won_rate``, ``lost_rate`` with ``…_low``, ``…_high`` (Wilson on the effective number of
         deals, ``n_eff``), ``open_rate``. NaN beyond the longest follow-up. The last age at which a deal closed is
-        added as a row of its own.
+        added as a row of its own. No rows where no deal has a creation date.
     """
     tables = [
         _conversion(part, ages).assign(group=group)
         for group, part in exits(seen, by=by).groupby("group", dropna=False)
     ]
-    return ungrouped(pd.concat(tables, ignore_index=True), by)
+    return ungrouped(_stacked(tables, _CONVERSION), by)
+
+
+_CURVE = ["group", "age_days", "n_at_risk", *_WON.values(), "lost_rate"]
+_CONVERSION = [*_CURVE, "n_deals", "n_won", "n_lost", "n_eff", "lost_rate_low", "lost_rate_high"]
+_CONVERSION += ["open_rate"]
+
+
+def _stacked(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def _conversion(counts: pd.DataFrame, ages: list[int]) -> pd.DataFrame:
@@ -95,7 +104,7 @@ def curve(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
             .assign(lost_rate=lost["rate"], n_at_risk=at_risk)
         )
         tables.append(table.assign(group=group))
-    return ungrouped(pd.concat(tables, ignore_index=True), by)
+    return ungrouped(_stacked(tables, _CURVE), by)
 
 
 def _by_month(seen: Seen) -> pd.DataFrame:
@@ -209,8 +218,10 @@ def monthly(seen: Seen, *, age_days: int, months: int = 24) -> pd.DataFrame:
             }
             | {"is_mature": is_mature}
         )
+    cohort = ["cohort_rate", "cohort_rate_low", "cohort_rate_high", "is_mature"]
     table = (
-        pd.DataFrame(rows)
+        pd.DataFrame(rows, columns=["month", "n_created", "n_won_created", *cohort])
+        .astype({"month": closed["month"].dtype})
         .merge(closed, how="outer", on="month", validate="1:1")
         .sort_values("month")
     )

@@ -241,18 +241,20 @@ def test_nothing_has_closed_yet(see):
 
 def test_no_deal_is_dated(see):
     """
-    A source without creation dates gives empty tables and missing rates; nothing crashes, nothing is invented.
+    Without creation dates there is no age: empty tables; only the closed rate by month of closing remains.
     """
-    deals = [{"deal_id": "1", "created_at": "", "status": "open", "owner": "a"}]
+    undated = DEAL | {"created_at": ""}
 
-    seen = see({"deals": deals}, "2026-12-31")
+    seen = see({"deals": [undated, undated | {"deal_id": "2"} | WON]}, "2026-12-31")
 
     assert cohorts.conversion(seen, ages=[30]).empty
     assert cohorts.curve(seen).empty
     assert cohorts.grid(seen, ages=[30]).empty
-    assert cohorts.monthly(seen, age_days=30).empty
     assert cohorts.sales_cycle(seen).empty
     assert cohorts.win_rates(seen, age_days=30, stale_days=90)["rate"].isna().all()
+    monthly = cohorts.monthly(seen, age_days=30)
+    assert monthly[["n_created", "n_closed", "closed_rate"]].to_numpy().tolist() == [[0, 1, 1]]
+    assert monthly[["created_rate", "cohort_rate"]].isna().all(axis=None)
 
 
 def test_a_deal_closed_on_the_day_it_was_created_counts(see):
