@@ -1,6 +1,7 @@
 """The command line: make a sample export, load an export, run the reports."""
 
 import argparse
+import signal
 import sys
 import textwrap
 from collections.abc import Callable
@@ -30,6 +31,9 @@ _SAMPLE = """
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
     options = _parser().parse_args(arguments)
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(int(Exit.TERMINATED))
+    )  # leaves by the exits below, no kernel stays
     try:
         options.do(options)
     except RunError as error:

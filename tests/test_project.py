@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 import yaml
-from conftest import ROOT
+from export import ROOT
 
 CONDA_NAMES = {
     "python-duckdb": "duckdb",

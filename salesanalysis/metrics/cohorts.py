@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from salesanalysis.crm.seen import Seen
-from salesanalysis.metrics.groups import group_column, ungrouped
+from salesanalysis.metrics.groups import group_column, grouped
 from salesanalysis.statistics import proportions, survival
 
 _WON = {"rate": "won_rate", "rate_low": "won_rate_low", "rate_high": "won_rate_high"}
@@ -57,7 +57,7 @@ def conversion(seen: Seen, *, ages: list[int], by: str | None = None) -> pd.Data
         _conversion(part, ages).assign(group=group)
         for group, part in exits(seen, by=by).groupby("group", dropna=False)
     ]
-    return ungrouped(_stacked(tables, _CONVERSION), by)
+    return grouped(seen, _stacked(tables, _CONVERSION), by)
 
 
 _CURVE = ["group", "age_days", "n_at_risk", *_WON.values(), "lost_rate"]
@@ -81,7 +81,7 @@ def _conversion(counts: pd.DataFrame, ages: list[int]) -> pd.DataFrame:
     ):
         table[name] = [int(counts.loc[test(age), "n"].sum()) for age in ages]
     table = table.join(won[[*_WON]].rename(columns=_WON)).join(lost[[*_LOST]].rename(columns=_LOST))
-    return table.assign(open_rate=1 - table["won_rate"] - table["lost_rate"])
+    return table.assign(open_rate=won["open_share"])
 
 
 def curve(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def curve(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
             .assign(lost_rate=lost["rate"], n_at_risk=at_risk)
         )
         tables.append(table.assign(group=group))
-    return ungrouped(_stacked(tables, _CURVE), by)
+    return grouped(seen, _stacked(tables, _CURVE), by)
 
 
 def _by_month(seen: Seen) -> pd.DataFrame:

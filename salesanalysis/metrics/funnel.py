@@ -5,7 +5,7 @@ import pandas as pd
 
 from salesanalysis.crm.seen import Seen
 from salesanalysis.crm.tables import SEGMENTS
-from salesanalysis.metrics.groups import group_column, ungrouped
+from salesanalysis.metrics.groups import group_column, grouped, names
 from salesanalysis.statistics import proportions, survival
 
 OUTCOMES = ["advanced", "skipped", "moved_back", "lost", "handed_off", "removed", "open"]
@@ -45,7 +45,7 @@ def stage_accounting(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
             part = counts[counts[column] == name].groupby(_STAGE, dropna=False)["n"].sum()
             table[name] = part.reindex(table.index, fill_value=0)
     table = table.astype("int64").reset_index().sort_values(_ORDER, ignore_index=True)
-    return ungrouped(table, by)
+    return grouped(seen, table, by)
 
 
 def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> p
     table["amount_rate"] = table["amount_advanced"] / table["amount_entered"].where(
         table["amount_entered"] > 0
     )
-    return ungrouped(table.sort_values(_ORDER, ignore_index=True), by)
+    return grouped(seen, table.sort_values(_ORDER, ignore_index=True), by)
 
 
 def _visit_counts(seen: Seen, by: str | None) -> pd.DataFrame:
@@ -210,7 +210,7 @@ def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.Dat
     )
     counts = ["n_reached", "n_reached_all", "n_reached_filled", "n_passed_over", "n_cohort"]
     table[counts] = table[counts].astype("int64")
-    return ungrouped(table, by)
+    return grouped(seen, table, by)
 
 
 def _stages(seen: Seen) -> pd.DataFrame:
@@ -287,7 +287,7 @@ def time_in_stage(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
         "p90_days",
     ]
     table = pd.DataFrame(rows, columns=[*_STAGE, *names, "completed_median_days"])
-    return ungrouped(table.sort_values(_ORDER, ignore_index=True), by)
+    return grouped(seen, table.sort_values(_ORDER, ignore_index=True), by)
 
 
 def _stay(counts: pd.DataFrame) -> dict[str, float]:
@@ -315,8 +315,8 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one row per kind of segment, group and stage
-        ``kind``, ``group``, ``pipeline``, ``stage``, ``stage_order``, ``n_deals``, ``advanced_rate`` with bounds;
-        ``difference`` to the rest with ``difference_low``, ``difference_high`` (MOVER); ``p_value`` (pooled score
+        ``kind``, ``group``, ``name`` (of an owner; else the group), ``pipeline``, ``stage``, ``stage_order``,
+        ``n_deals``, ``advanced_rate`` with bounds; ``difference`` to the rest with ``difference_low``, ``difference_high`` (MOVER); ``p_value`` (pooled score
         test on effective n) and ``q_value`` (Benjamini-Hochberg over all rows). Empty values are their own group.
         Kinds with fewer than two groups are left out; NaN where either side was not followed long enough.
     """
@@ -324,15 +324,10 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
     for kind in SEGMENTS:
         counts = _visit_counts(seen, kind)
         if counts["group"].nunique(dropna=False) > 1:
-            parts.append(_against_rest(counts, within_days).assign(kind=kind))
-    columns = [
-        "kind",
-        *_STAGE,
-        "n_deals",
-        "advanced_rate",
-        "advanced_rate_low",
-        "advanced_rate_high",
-    ]
+            part = _against_rest(counts, within_days).assign(kind=kind)
+            name = names(seen, part["group"]) if kind == "owner" else part["group"]
+            parts.append(part.assign(name=name))
+    columns = ["kind", *_STAGE[:1], "name", *_STAGE[1:], "n_deals", *_RATES.values()]
     columns += ["difference", "difference_low", "difference_high", "p_value"]
     table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     table["q_value"] = proportions.false_discovery(table["p_value"].to_numpy(dtype=float))

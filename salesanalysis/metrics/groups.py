@@ -12,6 +12,16 @@ def group_column(seen: Seen, by: str | None, alias: str = "") -> str:
     return f"{alias}.{seen.segment(by)}" if alias else seen.segment(by)
 
 
-def ungrouped(table: pd.DataFrame, by: str | None) -> pd.DataFrame:
-    """Drop the grouping column where nothing was asked for."""
-    return table.drop(columns="group") if by is None else table
+def grouped(seen: Seen, table: pd.DataFrame, by: str | None) -> pd.DataFrame:
+    """Drop the grouping column where nothing was asked for; add ``name`` beside the id of an owner."""
+    if by is None:
+        return table.drop(columns="group")
+    return table.assign(name=names(seen, table["group"])) if by == "owner" else table
+
+
+def names(seen: Seen, owners: pd.Series) -> pd.Series:
+    """Names of owners by their id; one who is not among the people goes by the id."""
+    if seen.reason("people"):
+        return owners
+    people = seen.frame("SELECT person_id, name FROM people").set_index("person_id")["name"]
+    return owners.map(people).fillna(owners)

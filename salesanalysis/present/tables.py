@@ -598,7 +598,8 @@ def _caption(what: str, seen: Any) -> str:
 def _group(table: pd.DataFrame) -> list[Column]:
     if "group" not in table:
         return []
-    return [Column(label("group"), "text", lambda row: words.value(row.group))]
+    shown = "name" if "name" in table else "group"
+    return [Column(label("group"), "text", lambda row: words.value(getattr(row, shown)))]
 
 
 def _place(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:

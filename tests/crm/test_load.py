@@ -1,7 +1,7 @@
 """Loading: every row is accounted for, contradictions are set aside, and a failed load changes nothing."""
 
 import pytest
-from conftest import STAGES, write_export
+from export import STAGES, write_export
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import datetime
 
 import pandas as pd
 import pytest
-from conftest import ROOT, STAGES, write_export
+from export import ROOT, STAGES, write_export
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal

@@ -129,6 +129,7 @@ def _deal(row, own, people, states, orders, created, end) -> Deal:
     owner = _owner(row, own["owner_history"], held)
     handed = _owner_changes(own["owner_history"], held) > 0
     stages = [state for state in seen if not is_end(state[2])]
+    stages = stages or [state for state in states if not is_end(state[2])][:1]
     fixed = {name: row.get(name) or None for name in ("region", "product", "source", "segment")}
     return Deal(
         deal_id=row["deal_id"],
@@ -362,7 +363,7 @@ def assert_same(table: pd.DataFrame, expected: list[dict], keys: list[str]) -> N
     keys = [key for key in keys if key in table.columns]
     found = {}
     for row in table.to_dict("records"):
-        key = tuple(_value(row[name]) for name in keys)
+        key = tuple(value_of(row[name]) for name in keys)
         assert key not in found, f"two rows for {key}"
         found[key] = row
     wanted = {tuple(row[name] for name in keys): row for row in expected}
@@ -371,17 +372,18 @@ def assert_same(table: pd.DataFrame, expected: list[dict], keys: list[str]) -> N
         f"only found: {found.keys() - wanted.keys()}; only expected: {wanted.keys() - found.keys()}"
     )
     wrong = [
-        f"{key} {name}: found {_value(found[key][name])!r}, expected {value!r}"
+        f"{key} {name}: found {value_of(found[key][name])!r}, expected {value!r}"
         for key, row in wanted.items()
         for name, value in row.items()
-        if name in table.columns and not _agree(_value(found[key][name]), value)
+        if name in table.columns and not _agree(value_of(found[key][name]), value)
     ]
     assert not wrong, f"{len(wrong)} cells differ: " + "; ".join(wrong[:12])
     unknown = {name for row in expected for name in row} - set(table.columns) - {"group"}
     assert not unknown, f"the table lacks {unknown}"
 
 
-def _value(value):
+def value_of(value):
+    """A cell of a metric table as plain Python: missing as None, days as dates."""
     if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return None
     return value.date() if isinstance(value, datetime.datetime) else value
