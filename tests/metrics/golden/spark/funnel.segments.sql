@@ -1,0 +1,118 @@
+SELECT
+  `region` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
+
+SELECT
+  `product` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
+
+SELECT
+  `team` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
+
+SELECT
+  `owner` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
+
+SELECT
+  person_id,
+  name
+FROM people;
+
+SELECT
+  `source` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
+
+SELECT
+  `segment` AS `group`,
+  pipeline,
+  stage,
+  stage_order,
+  exit_age,
+  cause,
+  COUNT(*) AS n
+FROM first_visits
+WHERE
+  is_removed = 0
+GROUP BY
+  1,
+  2,
+  3,
+  4,
+  5,
+  6;
