@@ -170,33 +170,36 @@ def _versions(session: Session, rules: Mapping) -> None:
         )
         SELECT d.deal_key, b.born_at AS moved_at, 0 AS prio, CAST(0 AS BIGINT) AS pos, 'open' AS status,
                CAST(NULL AS DATE) AS day, coalesce(m.pipeline, d.pipeline) AS pipeline, o.owner AS owner,
-               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed
+               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed,
+               b.born_at AS since
         FROM deals d JOIN born b ON b.deal_key = d.deal_key
         LEFT JOIN first_change c ON c.deal_key = d.deal_key
         LEFT JOIN pipeline_moves m ON m.deal_key = d.deal_key AND m.nth = 1
         JOIN owner_spells o ON o.deal_key = d.deal_key AND o.valid_from = {NEVER}
         UNION ALL
-        SELECT o.deal_key, greatest(o.valid_from, b.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1
+        SELECT o.deal_key, greatest(o.valid_from, b.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1, NULL
         FROM owner_spells o JOIN born b ON b.deal_key = o.deal_key
         WHERE o.valid_from > {NEVER} AND NOT EXISTS (
           SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
-          AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) > o.valid_from)
+          AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) >= o.valid_from)
         UNION ALL
         SELECT r.deal_key, r.moved_at, 1, r.pos, NULL, NULL, NULL, o.owner, NULL,
-               CASE WHEN o.valid_from > p.moved_at AND o.valid_from < r.moved_at THEN 1 ELSE 0 END
+               CASE WHEN o.valid_from > p.moved_at AND o.valid_from <= r.moved_at THEN 1 ELSE 0 END, NULL
         FROM runs r JOIN runs p ON p.deal_key = r.deal_key AND p.pos = r.pos - 1
         JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
         WHERE r.prev_no >= {WON} AND r.no < {WON}
         UNION ALL
-        SELECT c.deal_key, greatest(c.moved_at, b.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0
+        SELECT c.deal_key, greatest(c.moved_at, b.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0, NULL
         FROM changes c JOIN born b ON b.deal_key = c.deal_key WHERE NOT {at_close}
         UNION ALL
-        SELECT m.deal_key, greatest(m.moved_at, b.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0
+        SELECT m.deal_key, greatest(m.moved_at, b.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0, NULL
         FROM pipeline_moves m JOIN born b ON b.deal_key = m.deal_key WHERE m.nth > 1
         UNION ALL
         SELECT r.deal_key, greatest(r.moved_at, b.born_at), 3, r.pos,
                CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
-               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0
+               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0,
+               CASE WHEN r.no < {WON} OR r.prev_no IS NULL OR r.prev_no < {WON}
+                    THEN greatest(r.moved_at, b.born_at) END
         FROM runs r JOIN born b ON b.deal_key = r.deal_key JOIN deals d ON d.deal_key = r.deal_key
         WHERE r.no >= {WON} OR r.prev_no >= {WON}
         """
@@ -245,7 +248,7 @@ def _fold(session: Session) -> None:
                last_value(status IGNORE NULLS) OVER w AS status,
                last_value(CASE WHEN status IS NOT NULL THEN coalesce(day, DATE '0001-01-01') END IGNORE NULLS)
                  OVER w AS day,
-               last_value(CASE WHEN status IS NOT NULL THEN moved_at END IGNORE NULLS) OVER w AS status_at,
+               last_value(since IGNORE NULLS) OVER w AS since,
                last_value(pipeline IGNORE NULLS) OVER w AS pipeline,
                last_value(owner IGNORE NULLS) OVER w AS owner,
                last_value(amount IGNORE NULLS) OVER w AS amount,
@@ -270,7 +273,7 @@ def _fold(session: Session) -> None:
         FROM folded f JOIN deals d ON d.deal_key = f.deal_key
         LEFT JOIN team_spells t ON t.person_id = f.owner AND CASE
              WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
-             ELSE t.valid_from <= f.status_at AND t.valid_to > f.status_at END
+             ELSE t.valid_from <= f.since AND t.valid_to > f.since END
         WHERE f.valid_from < f.valid_to
         """
     )
@@ -335,7 +338,8 @@ def _first_visits(session: Session) -> None:
         SELECT {kept}, no, pos, entered_at, entered_at AS valid_from, {EVER} AS valid_to,
                CASE WHEN outcome = 'open' THEN NULL ELSE exited_at END AS ended_at,
                CASE WHEN outcome = 'open' THEN NULL ELSE exited_on END AS ended_on,
-               CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END AS cause
+               CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END AS cause,
+               true AS is_entry
         FROM stays WHERE deal_key NOT IN (SELECT deal_key FROM winding)
         """
     )
@@ -346,7 +350,7 @@ def _first_visits(session: Session) -> None:
         SELECT {kept}, valid_from, valid_to, ended_at, ended_on, CAST(cause AS INTEGER) AS cause,
                CASE WHEN count(*) OVER w = stage_order THEN max(entered_at) OVER w END AS all_before_at,
                CASE WHEN count(*) OVER w = stage_order THEN max(entered_on) OVER w END AS all_before_on
-        FROM visits WHERE valid_from = entered_at
+        FROM visits WHERE is_entry
         WINDOW w AS (PARTITION BY deal_key, pipeline ORDER BY stage_order
                      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         """
@@ -358,7 +362,7 @@ def _first_visits(session: Session) -> None:
                v.ended_on, v.cause, f.all_before_at, f.all_before_on
         FROM visits v JOIN first_visits f ON f.deal_key = v.deal_key AND f.pipeline = v.pipeline
              AND f.stage_order = v.stage_order
-        WHERE v.valid_from > v.entered_at
+        WHERE NOT v.is_entry
         """
     )
     for working in ("winding", "visits"):
@@ -406,7 +410,8 @@ def _winding_visits(session: Session, kept: str) -> None:
           GROUP BY p.deal_key, p.no, p.from_pos
         )
         SELECT {columns}, f.no, f.pos, f.entered_at, p.valid_from, p.valid_to, e.moved_at, e.day,
-               CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END
+               CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END,
+               p.from_pos = f.pos
         FROM spells p JOIN first f ON f.deal_key = p.deal_key AND f.no = p.no
         LEFT JOIN ends x ON x.deal_key = p.deal_key AND x.no = p.no AND x.from_pos = p.from_pos
         LEFT JOIN later e ON e.deal_key = x.deal_key AND e.pos = x.end_pos
