@@ -42,11 +42,13 @@ def loads(text: str) -> dict:
     {'answer': 'no', 'id': '0123'}
     """
     try:
-        data = yaml.load(text, Loader=_TextLoader)
+        data = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - makes text only
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     if not isinstance(data, dict):
-        raise ValueError(f"must be a block of keys and values, found {type(data).__name__}")
+        raise ValueError(  # noqa: TRY004 - one kind of error for a wrong file
+            f"must be a block of keys and values, found {type(data).__name__}"
+        )
     return data
 
 

@@ -152,10 +152,7 @@ def _convert(
 ) -> None:
     """Make one canonical table and its lines in the ledger."""
     table = rules.tables[name]
-    if table.file:
-        origin = files[table.file]
-    else:
-        origin = _written_rows(session, name, table)
+    origin = files[table.file] if table.file else _written_rows(session, name, table)
     query, problems = _typed(rules, name, origin, files)
     file = table.file or "the mapping file"
     session.run(f"CREATE TEMP TABLE typed AS {query}")

@@ -56,7 +56,7 @@ def read_file(
         ) as lines:
             records = csv.reader(_without_nul(lines, path), delimiter=delimiter, strict=True)
             csv.field_size_limit(_LONGEST_CELL)
-            columns = _header(next(records, []), path, delimiter)
+            columns = _header(next(records, []), path)
             schema = pa.schema([(name, pa.string()) for name in columns] + [(LINE, pa.int64())])
             failures: list[Exception] = []
             session.append(into, _kept(_batches(records, schema, refused, count), failures), schema)
@@ -101,7 +101,7 @@ def _batches(records, schema, refused, count) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _header(cells: list[str], path: Path, delimiter: str) -> list[str]:
+def _header(cells: list[str], path: Path) -> list[str]:
     names = [unicodedata.normalize("NFC", cell).strip(" \t\u3000\u200b\ufeff") for cell in cells]
     if not names or not any(names):
         raise InputRefused(f"{path.name} must begin with a header line; the first line is empty")

@@ -3,6 +3,7 @@
 import datetime
 import zoneinfo
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ class Seen:
         """Release the store."""
         self._session.close()
 
-    def __enter__(self) -> "Seen":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_) -> None:
@@ -121,7 +122,9 @@ def _make_views(session: Session, day: datetime.date, end: str) -> None:
             "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'"
         )
     }
-    has_history = not session.one("SELECT count(*) FROM file.impossible WHERE \"table\" = 'stage_events'")
+    has_history = not session.one(
+        "SELECT count(*) FROM file.impossible WHERE \"table\" = 'stage_events'"
+    )
     views = {
         "stages": "SELECT * FROM file.stages",
         "deals": _deals(today, end, has_history=has_history),

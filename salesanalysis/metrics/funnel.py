@@ -40,8 +40,8 @@ def stage_accounting(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
         """
     )
     table = counts.groupby(_STAGE, dropna=False)["n"].sum().rename("entries").to_frame()
-    for column, names in (("outcome", OUTCOMES), ("inflow", INFLOWS)):
-        for name in names:
+    for column, parts in (("outcome", OUTCOMES), ("inflow", INFLOWS)):
+        for name in parts:
             part = counts[counts[column] == name].groupby(_STAGE, dropna=False)["n"].sum()
             table[name] = part.reindex(table.index, fill_value=0)
     table = table.astype("int64").reset_index().sort_values(_ORDER, ignore_index=True)

@@ -5,7 +5,8 @@ import pandas as pd
 
 from salesanalysis.crm.seen import Seen
 from salesanalysis.metrics.groups import group_column
-from salesanalysis.statistics import proportions, ranking as model
+from salesanalysis.statistics import proportions
+from salesanalysis.statistics import ranking as model
 
 _MOST_EMPTY = 0.05  # a covariate with more empty values may be empty because of the outcome
 

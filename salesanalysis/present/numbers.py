@@ -5,8 +5,8 @@ Each function formats one value and computes nothing. What is missing (NaN, NaT,
 "n/a", never 0.
 """
 
+import datetime
 import math
-from datetime import date as Date
 
 import pandas as pd
 from babel import Locale
@@ -209,7 +209,7 @@ def span_range(low: float, high: float) -> str:
     return span(low) if low == high else f"{span(low)}–{span(high)}"
 
 
-def date(day: Date | pd.Timestamp) -> str:
+def date(day: datetime.date | pd.Timestamp) -> str:
     """
     Format a day.
 
@@ -223,7 +223,7 @@ def date(day: Date | pd.Timestamp) -> str:
     return format_date(day, words._("d MMM y"), locale=locale())
 
 
-def month(day: Date | pd.Timestamp) -> str:
+def month(day: datetime.date | pd.Timestamp) -> str:
     """
     Format the month that a day lies in.
 

@@ -51,7 +51,7 @@ def svg(axes: Axes | Figure, *, name: str, alt: str) -> str:
         The image's text alternative.
     """
     figure = axes if isinstance(axes, Figure) else axes.get_figure(root=True)
-    root = ElementTree.fromstring(_CONTROL.sub("\ufffd", _draw(figure, salt=name)))
+    root = ElementTree.fromstring(_CONTROL.sub("\ufffd", _draw(figure, salt=name)))  # noqa: S314 - drawn by matplotlib just now
     plt.close(figure)
     width = root.get("viewBox").split()[2]
     root.attrib = {
@@ -127,7 +127,7 @@ def _recolour(attributes: dict[str, str], *, is_text: bool) -> dict[str, str]:
     for declaration in changed.pop("style", "").split(";"):
         key, _, value = (part.strip() for part in declaration.partition(":"))
         token = TOKENS.get(value.lower()) if key in ("fill", "stroke") else None
-        if token and not (is_text and token == "background"):  # white text stands on a bar
+        if token and not (is_text and token == "background"):  # white text stands on a bar  # noqa: S105
             classes.append(f"{key}-{token}")
             # An attribute yields to the style sheet and serves readers that have none.
             changed[key] = value

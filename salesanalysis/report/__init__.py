@@ -1,0 +1,1 @@
+"""Runs notebooks, renders their pages and publishes them; knows no metric."""

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -22,7 +23,7 @@ class Kernel(AsyncKernelManager):
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
         if os.name == "posix":
             self.transport = "ipc"
-            self.ip = os.path.join(self._folder.name, "socket")
+            self.ip = str(Path(self._folder.name) / "socket")
 
     @property
     def kernel_spec(self) -> KernelSpec:

@@ -3,10 +3,10 @@
 import datetime
 from typing import NamedTuple
 
-import pytest
-
 import plain
+import pytest
 import worlds
+
 from salesanalysis import crm
 from salesanalysis.crm.seen import Seen
 

@@ -5,7 +5,6 @@ import math
 import pytest
 from plain import (
     assert_same,
-    deals_as_of,
     first_age,
     first_visits,
     grouped,

@@ -80,7 +80,7 @@ def load(folder: Path, world: World) -> Path:
 def _stages() -> list[dict[str, str]]:
     rows = []
     for pipeline, stages in STAGES.items():
-        flags = {stage: ("false", "false") for stage in stages}
+        flags = dict.fromkeys(stages, ("false", "false"))
         flags |= {"Won": ("true", "false"), "Lost": ("false", "true")}
         for stage, (is_won, is_lost) in flags.items():
             order = str(stages.get(stage, 99))

@@ -52,7 +52,7 @@ def metric():
 
 def accounting():
     """Stage "报价" is hostile in nothing but its alphabet; "Demo" was never left by a removal."""
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {"pipeline": "new", "stage": ["Lead", "报价", "Demo"], "stage_order": [1, 2, 3],
          "entries": [100, 60, 30], "advanced": [50, 25, 12], "skipped": [5, 0, 0],
          "moved_back": [0, 4, 3], "lost": [35, 21, 9], "handed_off": [0, 1, 0],
@@ -60,7 +60,6 @@ def accounting():
          "starts": [95, 2, 0], "advanced_in": [0, 50, 25], "skipped_in": [0, 0, 5],
          "moved_back_in": [4, 3, 0], "handed_in": [0, 1, 0], "reopened": [1, 4, 0]}
     )  # fmt: skip
-    return frame
 
 
 def steps():
