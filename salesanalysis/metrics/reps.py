@@ -8,6 +8,7 @@ from salesanalysis.metrics.groups import group_column
 from salesanalysis.statistics import proportions
 from salesanalysis.statistics import ranking as model
 
+_FEW_REPS = 100
 _MOST_EMPTY = 0.05  # a covariate with more empty values may be empty because of the outcome
 
 
@@ -112,7 +113,8 @@ def ranking(
         are NaN while the gate is closed, and the rows then go by name, else by ``shrunk_rate``.
     gate : DataFrame of one row
         ``chi2``, ``df``, ``p_value``, ``is_open`` (p < .05), ``method``, ``n_reps``, ``n_deals``, ``overall_rate``,
-        ``spread`` (posterior mean of tau), ``case_mix`` used and ``left_out``, both as text. Without a win, without
+        ``spread`` (posterior mean of tau), ``rank_set_places`` (mean number of ranks each rep could hold, all
+        reps at once with 95 % confidence), ``case_mix`` used and ``left_out``, both as text. Without a win, without
         an unwon deal or with fewer than two reps nothing can be compared: no rows in either frame.
     """
     used, left_out = _usable(seen, case_mix, age_days)
@@ -130,6 +132,7 @@ def ranking(
         "n_deals": n,
         "overall_rate": wins / n,
         "spread": posterior.tau_mean,
+        "rank_set_places": _rank_set_places(posterior.units, seed),
         "case_mix": ", ".join(used),
         "left_out": ", ".join(left_out),
     }
@@ -169,6 +172,7 @@ _RANKING = [
 ]
 _GATE = [
     *("chi2", "df", "p_value", "is_open", "method", "n_reps", "n_deals", "overall_rate", "spread"),
+    "rank_set_places",
     *("case_mix", "left_out"),
 ]
 _ELIGIBLE = "status <> 'removed' AND owner IS NOT NULL AND days_since_created >= ?"
@@ -210,6 +214,17 @@ def _dummies(covariates: pd.DataFrame) -> np.ndarray:
     if not len(covariates.columns):
         return np.empty((len(covariates), 0))
     return pd.get_dummies(covariates.fillna(""), drop_first=True, dtype=float).to_numpy()
+
+
+def _rank_set_places(units: pd.DataFrame, seed: int) -> float:
+    """How wide the simultaneous rank sets are; Holm's where all pairs of the others take too long."""
+    few = len(units) <= _FEW_REPS
+    sets = (
+        model.rank_sets(units["effect"], units["effect_se"], seed=seed)
+        if few
+        else model.rank_sets_holm(units["effect"], units["effect_se"])
+    )
+    return float((sets["rank_high"] - sets["rank_low"] + 1).mean())
 
 
 def _rates(units: pd.DataFrame, overall: float) -> pd.DataFrame:

@@ -718,7 +718,22 @@ def _ranking_note(gate: Any) -> str:
             "The reps differ by more than chance ({test}). Rank 1 is the highest shrunk rate; read "
             "the interval, not a single place."
         )
-    return " ".join([verdict.format(test=test), *_case_mix(gate)])
+    return " ".join([verdict.format(test=test), *_rank_sets(gate), *_case_mix(gate)])
+
+
+def _rank_sets(gate: Any) -> list[str]:
+    """How far the whole list can be read as a ranking, where the gate says it and is open."""
+    if "rank_set_places" not in gate or not gate_value(gate, "is_open"):
+        return []
+    return [
+        _(
+            "With 95 % confidence in all places at once, a rep could hold {places} of the {n} places on "
+            "average: read the list as a ranking only as far as that allows."
+        ).format(
+            places=numbers.count(round(gate_value(gate, "rank_set_places"))),
+            n=numbers.count(gate_value(gate, "n_reps")),
+        )
+    ]
 
 
 def _case_mix(gate: Any) -> list[str]:

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from salesanalysis.crm.sample_staff import REGIONS, person_ids
-from salesanalysis.crm.sample_truth import LOST, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
-from salesanalysis.crm.sample_world import ACTIVITY_TYPES, World, closings, owner_at
+from salesanalysis.crm.sample.staff import REGIONS, person_ids
+from salesanalysis.crm.sample.truth import LOST, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
+from salesanalysis.crm.sample.world import ACTIVITY_TYPES, World, closings, owner_at
 
 SLA_DAYS = (14, 21, 21, 14, 21)
 CRM_PROBABILITY = (0.1, 0.25, 0.5, 0.7, 0.9)  # as someone once entered them; not the true ones

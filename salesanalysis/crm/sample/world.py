@@ -1,5 +1,5 @@
 """
-The sample company's world: what happened to every deal in 24 months, drawn from `sample_truth`.
+The sample company's world: what happened to every deal in 24 months, drawn from `truth`.
 
 Time runs in days from the start ("raw"); `working_time` squeezes it into working hours, which keeps the order of
 events and, on average, their distance. Nothing here depends on a date of observation: an export as of a day is a
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from salesanalysis.crm.sample_staff import (
+from salesanalysis.crm.sample.staff import (
     END,
     START,
     Roster,
@@ -22,7 +22,7 @@ from salesanalysis.crm.sample_staff import (
     staff,
     teammates,
 )
-from salesanalysis.crm.sample_truth import (
+from salesanalysis.crm.sample.truth import (
     CHANGED_ON,
     LOST,
     LOST_DAYS,

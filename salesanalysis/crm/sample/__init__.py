@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.special import expit
 
-from salesanalysis.crm import sample_export as export
-from salesanalysis.crm import sample_truth as truth_of
-from salesanalysis.crm.sample_staff import END, START, person_ids
-from salesanalysis.crm.sample_truth import CELLS, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
-from salesanalysis.crm.sample_world import World, simulate
+from salesanalysis.crm.sample import export
+from salesanalysis.crm.sample import truth as truth_of
+from salesanalysis.crm.sample.staff import END, START, person_ids
+from salesanalysis.crm.sample.truth import CELLS, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
+from salesanalysis.crm.sample.world import World, simulate
 
 SMALLEST = 50
 _TABLES = {
