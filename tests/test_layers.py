@@ -21,8 +21,22 @@ ARROWS = {  # room -> what of ours it may import, beside itself
 }
 ENGINE = {"duckdb": {"crm/store.py"}}
 CLOCK = {
-    *("date.today", "datetime.today", "datetime.now", "datetime.utcnow", "Timestamp.now", "Timestamp.today"),
-    *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.monotonic", "time.perf_counter"),
+    *(
+        "date.today",
+        "datetime.today",
+        "datetime.now",
+        "datetime.utcnow",
+        "Timestamp.now",
+        "Timestamp.today",
+    ),
+    *(
+        "time.time",
+        "time.time_ns",
+        "time.localtime",
+        "time.gmtime",
+        "time.monotonic",
+        "time.perf_counter",
+    ),
 }
 LONGEST_CELL = 15
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
@@ -71,7 +85,9 @@ def clock_readings(tree):
         if isinstance(node, ast.Attribute) and ".".join(ast.unparse(node).split(".")[-2:]) in CLOCK
     ]
     names = {dotted.split(".", 1)[1] for dotted in CLOCK}
-    return found + [name for name in imports(tree) if name.startswith("time.") and name[5:] in names]
+    return found + [
+        name for name in imports(tree) if name.startswith("time.") and name[5:] in names
+    ]
 
 
 def test_every_module_is_in_a_room():
@@ -136,7 +152,14 @@ def test_notebooks_are_for_reading(notebook):
     for cell in code_cells(notebook):
         tree = ast.parse(cell.source)  # a magic would not parse
 
-        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.Lambda)
+        kinds = (
+            ast.FunctionDef,
+            ast.AsyncFunctionDef,
+            ast.ClassDef,
+            ast.For,
+            ast.While,
+            ast.Lambda,
+        )
         assert [type(node).__name__ for node in ast.walk(tree) if isinstance(node, kinds)] == []
         assert len(cell.source.splitlines()) <= LONGEST_CELL
 

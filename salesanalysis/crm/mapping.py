@@ -23,7 +23,7 @@ class ColumnMap:
     format: str | None = None  # strptime format, where it differs from the file's
     percent: bool = False  # written as 0-100
     optional: str | None = None  # why a required column may be empty
-    known_at: str | None = None  # "close": the value is not known while the deal is open
+    known_at: str | None = None  # "close": the amount is not known while the deal is open
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,10 @@ def _column(table: str, name: str, spec: str | dict, where: str) -> ColumnMap:
     ]
     if allowed and (wrong := sorted(set(targets) - set(allowed))):
         raise MappingError(f"{where}: values map to {wrong}; allowed: {', '.join(allowed)}")
-    if spec.get("known_at", "close") != "close":
-        raise MappingError(f"{where}: known_at must be close, found {spec['known_at']!r}")
+    if "known_at" in spec and (table, name, spec["known_at"]) != ("deals", "amount", "close"):
+        raise MappingError(
+            f"{where}: known_at is for the amount of deals and must be close, found {spec['known_at']!r}"
+        )
     return ColumnMap(**{**spec, "percent": _flag(spec, "percent", where)})
 
 

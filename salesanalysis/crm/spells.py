@@ -19,18 +19,41 @@ _CLEARED = "-99999999999999"  # an amount that was emptied; NULL means "not touc
 _SEGMENTS = ("source", "segment", "product", "region")
 
 
+def _found_in(*columns: str) -> str:
+    """SQL of the different values of some columns."""
+    parts = (column.split(".") for column in columns)
+    union = " UNION ".join(f"SELECT {name} AS word FROM {table}" for table, name in parts)
+    return f"SELECT word FROM ({union}) WHERE word IS NOT NULL ORDER BY word"
+
+
+_WORDS = {  # texts that many rows share are ENUMs: they read as text and are one or two bytes each
+    "status": "'open', 'won', 'lost', 'removed'",
+    "outcome": "'advanced', 'skipped', 'moved_back', 'lost', 'handed_off', 'removed', 'open'",
+    "inflow": "'starts', 'advanced_in', 'skipped_in', 'moved_back_in', 'handed_in', 'reopened'",
+    "pipeline": _found_in("deals.pipeline", "stages.pipeline"),
+    "stage": _found_in("stages.stage"),
+    "owner": _found_in("deals.owner", "owner_history.owner"),
+    "team": _found_in("people.team"),
+    **{name: _found_in(f"deals.{name}") for name in _SEGMENTS},
+}
+
+
 def build(session: Session, rules: Mapping) -> None:
     """Make ``deal_versions``, ``stays`` and ``first_visits`` from the canonical tables of the store."""
     for name in ("stages", "stage_events", "owner_history", "people", "deal_changes"):
         if name not in rules.tables:
             session.run(_empty(name))
+    for name, values in _WORDS.items():
+        session.run(f"CREATE TYPE {name}_word AS ENUM ({values})")
     _owner_spells(session)
     _team_spells(session, rules)
-    _moves(session)
+    _runs(session)
+    _pipeline_moves(session)
+    _facts(session, rules)
     _versions(session, rules)
     _stays(session)
     _first_visits(session)
-    for working in ("moves", "runs", "team_spells", "owner_spells", "pipeline_moves"):
+    for working in ("runs", "team_spells", "owner_spells", "pipeline_moves", "facts"):
         session.run(f"DROP TABLE {working}")
 
 
@@ -60,7 +83,7 @@ def _owner_spells(session: Session) -> None:
         f"""
         CREATE TEMP TABLE owner_spells AS
         WITH listed AS (
-          SELECT deal_key, owner, valid_from,
+          SELECT deal_key, CAST(owner AS owner_word) AS owner, valid_from,
                  row_number() OVER w AS nth, lag(owner) OVER w AS owner_before
           FROM owner_history WHERE deal_key IS NOT NULL
           WINDOW w AS (PARTITION BY deal_key ORDER BY valid_from, valid_to NULLS LAST, owner)
@@ -69,157 +92,83 @@ def _owner_spells(session: Session) -> None:
                coalesce(lead(valid_from) OVER (PARTITION BY deal_key ORDER BY nth), {EVER}) AS valid_to
         FROM listed WHERE nth = 1 OR owner <> owner_before
         UNION ALL
-        SELECT deal_key, owner, {NEVER}, {EVER} FROM deals
+        SELECT deal_key, CAST(owner AS owner_word), {NEVER}, {EVER} FROM deals
         WHERE deal_key NOT IN (SELECT deal_key FROM listed)
         """
     )
 
 
 def _team_spells(session: Session, rules: Mapping) -> None:
-    """Team of each person without a gap; a person's first team also holds before, the last one after."""
+    """Team of each owner without a gap; a person's first team also holds before, the last one after."""
     begin = f"timezone('UTC', timezone({literal(rules.timezone)}, CAST(valid_from AS TIMESTAMP)))"
     session.run(
         f"""
         CREATE TEMP TABLE team_spells AS
         WITH listed AS (
-          SELECT person_id, team, {begin} AS valid_from,
+          SELECT TRY_CAST(person_id AS owner_word) AS owner, CAST(team AS team_word) AS team, {begin} AS valid_from,
                  row_number() OVER w AS nth, lead({begin}) OVER w AS next_from
           FROM people
           WINDOW w AS (PARTITION BY person_id ORDER BY valid_from NULLS FIRST)
         )
-        SELECT person_id, team, CASE WHEN nth = 1 THEN {NEVER} ELSE valid_from END AS valid_from,
+        SELECT owner, team, CASE WHEN nth = 1 THEN {NEVER} ELSE valid_from END AS valid_from,
                coalesce(next_from, {EVER}) AS valid_to
-        FROM listed
+        FROM listed WHERE owner IS NOT NULL
         """
     )
 
 
-def _moves(session: Session) -> None:
+def _runs(session: Session) -> None:
     """
     Every change of stage or end state of every deal, equal neighbours collapsed.
 
     A deal that is closed or removed by its own row, and whose history does not end so, gets that move added.
     """
+    events = "SELECT deal_key, stage_no AS no, entered_at AS moved_at, entered_on AS day, seq FROM stage_events"
+    session.run(f"CREATE TEMP TABLE runs AS {_in_order(events, 'moved_at, coalesce(seq, 0), no')}")
     session.run(
         f"""
-        CREATE TEMP TABLE moves AS
-        WITH ends AS (
-          SELECT deal_key, max(entered_at) AS moved_at, arg_max(stage_no, (entered_at, coalesce(seq, 0), stage_no)) AS no
-          FROM stage_events GROUP BY deal_key
-        ), own AS (
+        CREATE TEMP TABLE ends AS
+        WITH own AS (
           SELECT deal_key, CASE status WHEN 'won' THEN {WON} WHEN 'lost' THEN {LOST} ELSE {REMOVED} END AS no,
                  coalesce(closed_at, created_at) AS moved_at, coalesce(closed_on, created_on) AS day
           FROM deals WHERE status <> 'open'
         )
-        SELECT deal_key, stage_no AS no, entered_at AS moved_at, entered_on AS day, coalesce(seq, 0) AS seq
-        FROM stage_events
-        UNION ALL
-        SELECT o.deal_key, o.no, greatest(o.moved_at, coalesce(e.moved_at, o.moved_at)), o.day, 9000000000000000000
-        FROM own o LEFT JOIN ends e ON e.deal_key = o.deal_key
-        WHERE e.no IS NULL OR e.no < {WON} OR o.no = {REMOVED}
+        SELECT o.deal_key, o.no, greatest(o.moved_at, r.moved_at) AS moved_at, o.day, r.no AS prev_no,
+               coalesce(r.pos, 0) + 1 AS pos
+        FROM own o LEFT JOIN runs r ON r.deal_key = o.deal_key AND r.next_no IS NULL
+        WHERE r.no IS NULL OR r.no < {WON} OR o.no = {REMOVED}
         """
     )
-    session.run(_runs("moves"))
-    collapsed = session.one("SELECT count(*) FROM runs WHERE prev_no = no")
-    if collapsed:
-        session.run(
-            "CREATE TEMP TABLE kept AS SELECT deal_key, no, moved_at, day, seq FROM runs "
-            "WHERE prev_no IS DISTINCT FROM no"
-        )
-        session.run("DROP TABLE runs")
-        session.run(_runs("kept"))
-        session.run("DROP TABLE kept")
-        session.run(
-            "INSERT INTO findings VALUES ('collapsed_events', 'stage_events', ?, NULL)",
-            (collapsed,),
-        )
+    session.run(
+        "UPDATE runs SET next_no = e.no, next_at = e.moved_at, next_day = e.day FROM ends e "
+        "WHERE runs.deal_key = e.deal_key AND runs.next_no IS NULL"
+    )
+    session.run("INSERT INTO runs BY NAME SELECT * FROM ends")
+    session.run("DROP TABLE ends")
+    _collapse(session)
 
 
-def _runs(source: str) -> str:
+def _in_order(moves: str, order: str) -> str:
     return f"""
-    CREATE TEMP TABLE runs AS
     SELECT deal_key, no, moved_at, day, lag(no) OVER w AS prev_no, lead(no) OVER w AS next_no,
-           lead(moved_at) OVER w AS next_at, lead(day) OVER w AS next_day, seq,
-           row_number() OVER w AS pos
-    FROM {source} WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, seq, no)
+           lead(moved_at) OVER w AS next_at, lead(day) OVER w AS next_day, row_number() OVER w AS pos
+    FROM ({moves}) WINDOW w AS (PARTITION BY deal_key ORDER BY {order})
     """
 
 
-def _versions(session: Session, rules: Mapping) -> None:
-    """
-    Fold everything that happened to a deal into versions of its state.
-
-    A closed deal stays with the owner and team it was closed by, until it is re-opened.
-    """
-    _born(session, rules)
-    _pipeline_moves(session)
-    amount = rules.tables["deals"].columns.get("amount")
-    at_close = bool(amount and amount.known_at)
-    first_amount = "NULL" if at_close else f"coalesce(c.first_old, d.amount, {_CLEARED})"
-    end_amount = f"coalesce(d.amount, {_CLEARED})" if at_close else "NULL"
-    change = "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
+def _collapse(session: Session) -> None:
+    collapsed = session.one("SELECT count(*) FROM runs WHERE prev_no = no")
+    if not collapsed:
+        return
     session.run(
-        f"""
-        CREATE TEMP TABLE touched AS
-        WITH changes AS (
-          SELECT deal_key, changed_at AS moved_at, coalesce({change.format("old")}, {_CLEARED}) AS old,
-                 coalesce({change.format("new")}, {_CLEARED}) AS new
-          FROM deal_changes WHERE field = 'amount' AND deal_key IS NOT NULL
-        ), first_change AS (
-          SELECT deal_key, arg_min(old, moved_at) AS first_old FROM changes GROUP BY deal_key
-        )
-        SELECT d.deal_key, b.born_at AS moved_at, 0 AS prio, CAST(0 AS BIGINT) AS pos, 'open' AS status,
-               CAST(NULL AS DATE) AS day, coalesce(m.pipeline, d.pipeline) AS pipeline, o.owner AS owner,
-               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed,
-               b.born_at AS since
-        FROM deals d JOIN born b ON b.deal_key = d.deal_key
-        LEFT JOIN first_change c ON c.deal_key = d.deal_key
-        LEFT JOIN pipeline_moves m ON m.deal_key = d.deal_key AND m.nth = 1
-        JOIN owner_spells o ON o.deal_key = d.deal_key AND o.valid_from = {NEVER}
-        UNION ALL
-        SELECT o.deal_key, greatest(o.valid_from, b.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1, NULL
-        FROM owner_spells o JOIN born b ON b.deal_key = o.deal_key
-        WHERE o.valid_from > {NEVER} AND NOT EXISTS (
-          SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
-          AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) >= o.valid_from)
-        UNION ALL
-        SELECT r.deal_key, r.moved_at, 1, r.pos, NULL, NULL, NULL, o.owner, NULL,
-               CASE WHEN o.valid_from > p.moved_at AND o.valid_from <= r.moved_at THEN 1 ELSE 0 END, NULL
-        FROM runs r JOIN runs p ON p.deal_key = r.deal_key AND p.pos = r.pos - 1
-        JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
-        WHERE r.prev_no >= {WON} AND r.no < {WON}
-        UNION ALL
-        SELECT c.deal_key, greatest(c.moved_at, b.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0, NULL
-        FROM changes c JOIN born b ON b.deal_key = c.deal_key WHERE NOT {at_close}
-        UNION ALL
-        SELECT m.deal_key, greatest(m.moved_at, b.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0, NULL
-        FROM pipeline_moves m JOIN born b ON b.deal_key = m.deal_key WHERE m.nth > 1
-        UNION ALL
-        SELECT r.deal_key, greatest(r.moved_at, b.born_at), 3, r.pos,
-               CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
-               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0,
-               CASE WHEN r.no < {WON} OR r.prev_no IS NULL OR r.prev_no < {WON}
-                    THEN greatest(r.moved_at, b.born_at) END
-        FROM runs r JOIN born b ON b.deal_key = r.deal_key JOIN deals d ON d.deal_key = r.deal_key
-        WHERE r.no >= {WON} OR r.prev_no >= {WON}
-        """
+        "CREATE TEMP TABLE kept AS SELECT deal_key, no, moved_at, day, pos FROM runs "
+        "WHERE prev_no IS DISTINCT FROM no AND deal_key IN (SELECT deal_key FROM runs WHERE prev_no = no)"
     )
-    _fold(session)
-
-
-def _born(session: Session, rules: Mapping) -> None:
-    """First instant a deal is known: its creation, else its first event, else the day of the export."""
-    zone = literal(rules.timezone)
+    session.run("DELETE FROM runs WHERE deal_key IN (SELECT deal_key FROM kept)")
+    session.run(f"INSERT INTO runs {_in_order('SELECT * FROM kept', 'pos')}")
+    session.run("DROP TABLE kept")
     session.run(
-        f"""
-        CREATE TEMP TABLE born AS
-        SELECT d.deal_key, coalesce(d.created_at, e.first_at,
-               timezone('UTC', timezone({zone}, TIMESTAMP '{rules.extracted_on}'))) AS born_at
-        FROM deals d LEFT JOIN (
-          SELECT deal_key, min(moved_at) AS first_at FROM moves
-          WHERE deal_key IN (SELECT deal_key FROM deals WHERE created_at IS NULL) GROUP BY deal_key
-        ) e ON e.deal_key = d.deal_key
-        """
+        "INSERT INTO findings VALUES ('collapsed_events', 'stage_events', ?, NULL)", (collapsed,)
     )
 
 
@@ -234,10 +183,93 @@ def _pipeline_moves(session: Session) -> None:
           FROM runs r JOIN stages s ON s.stage_no = r.no WHERE r.no < {WON} AND {several}
           WINDOW w AS (PARTITION BY r.deal_key ORDER BY r.pos)
         )
-        SELECT deal_key, moved_at, pipeline, row_number() OVER (PARTITION BY deal_key ORDER BY pos) AS nth
+        SELECT deal_key, moved_at, CAST(pipeline AS pipeline_word) AS pipeline,
+               row_number() OVER (PARTITION BY deal_key ORDER BY pos) AS nth
         FROM placed WHERE before IS NULL OR before <> pipeline
         """
     )
+
+
+def _facts(session: Session, rules: Mapping) -> None:
+    """
+    What of a deal never changes, and the first instant it is known.
+
+    That is its creation, else its first event, else the day of the export.
+    """
+    zone = literal(rules.timezone)
+    words = ", ".join(f"CAST(d.{name} AS {name}_word) AS {name}" for name in _SEGMENTS)
+    session.run(
+        f"""
+        CREATE TEMP TABLE facts AS
+        SELECT d.deal_key, d.created_on, d.amount, {words}, CAST(d.pipeline AS pipeline_word) AS pipeline,
+               coalesce(d.created_at, e.first_at,
+                        timezone('UTC', timezone({zone}, TIMESTAMP '{rules.extracted_on}'))) AS born_at,
+               CASE WHEN d.status = 'removed' THEN coalesce(d.closed_at, d.created_at) END AS removed_at
+        FROM deals d LEFT JOIN (
+          SELECT deal_key, min(moved_at) AS first_at FROM runs
+          WHERE deal_key IN (SELECT deal_key FROM deals WHERE created_at IS NULL) GROUP BY deal_key
+        ) e ON e.deal_key = d.deal_key
+        """
+    )
+
+
+def _versions(session: Session, rules: Mapping) -> None:
+    """
+    Fold everything that happened to a deal into versions of its state.
+
+    A closed deal stays with the owner and team it was closed by, until it is re-opened.
+    """
+    amount = rules.tables["deals"].columns.get("amount")
+    at_close = bool(amount and amount.known_at)
+    first_amount = "NULL" if at_close else f"coalesce(c.first_old, f.amount, {_CLEARED})"
+    end_amount = f"coalesce(f.amount, {_CLEARED})" if at_close else "NULL"
+    change = "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
+    session.run(
+        f"""
+        CREATE TEMP TABLE touched AS
+        WITH changes AS (
+          SELECT deal_key, changed_at AS moved_at, coalesce({change.format("old")}, {_CLEARED}) AS old,
+                 coalesce({change.format("new")}, {_CLEARED}) AS new
+          FROM deal_changes WHERE field = 'amount' AND deal_key IS NOT NULL
+        ), first_change AS (
+          SELECT deal_key, arg_min(old, moved_at) AS first_old FROM changes GROUP BY deal_key
+        )
+        SELECT f.deal_key, f.born_at AS moved_at, 0 AS prio, CAST(0 AS BIGINT) AS pos,
+               CAST('open' AS status_word) AS status, CAST(NULL AS DATE) AS day,
+               coalesce(m.pipeline, f.pipeline) AS pipeline, o.owner AS owner,
+               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed, f.born_at AS since
+        FROM facts f LEFT JOIN first_change c ON c.deal_key = f.deal_key
+        LEFT JOIN pipeline_moves m ON m.deal_key = f.deal_key AND m.nth = 1
+        JOIN owner_spells o ON o.deal_key = f.deal_key AND o.valid_from = {NEVER}
+        UNION ALL
+        SELECT o.deal_key, greatest(o.valid_from, f.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1, NULL
+        FROM owner_spells o JOIN facts f ON f.deal_key = o.deal_key
+        WHERE o.valid_from > {NEVER} AND NOT EXISTS (
+          SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
+          AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) >= o.valid_from)
+        UNION ALL
+        SELECT r.deal_key, r.moved_at, 1, r.pos, NULL, NULL, NULL, o.owner, NULL,
+               CASE WHEN o.valid_from > p.moved_at AND o.valid_from <= r.moved_at THEN 1 ELSE 0 END, NULL
+        FROM runs r JOIN runs p ON p.deal_key = r.deal_key AND p.pos = r.pos - 1
+        JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
+        WHERE r.prev_no >= {WON} AND r.no < {WON}
+        UNION ALL
+        SELECT c.deal_key, greatest(c.moved_at, f.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0, NULL
+        FROM changes c JOIN facts f ON f.deal_key = c.deal_key WHERE NOT {at_close}
+        UNION ALL
+        SELECT m.deal_key, greatest(m.moved_at, f.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0, NULL
+        FROM pipeline_moves m JOIN facts f ON f.deal_key = m.deal_key WHERE m.nth > 1
+        UNION ALL
+        SELECT r.deal_key, greatest(r.moved_at, f.born_at), 3, r.pos,
+               CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
+               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0,
+               CASE WHEN r.no < {WON} OR r.prev_no IS NULL OR r.prev_no < {WON}
+                    THEN greatest(r.moved_at, f.born_at) END
+        FROM runs r JOIN facts f ON f.deal_key = r.deal_key
+        WHERE r.no >= {WON} OR r.prev_no >= {WON}
+        """
+    )
+    _fold(session)
 
 
 def _fold(session: Session) -> None:
@@ -270,50 +302,56 @@ def _fold(session: Session) -> None:
                f.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
                f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, CAST(f.n_owner_changes AS INTEGER)
                  AS n_owner_changes, {segments}
-        FROM folded f JOIN deals d ON d.deal_key = f.deal_key
-        LEFT JOIN team_spells t ON t.person_id = f.owner AND CASE
+        FROM folded f JOIN facts d ON d.deal_key = f.deal_key
+        LEFT JOIN team_spells t ON t.owner = f.owner AND CASE
              WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
              ELSE t.valid_from <= f.since AND t.valid_to > f.since END
         WHERE f.valid_from < f.valid_to
         """
     )
-    for working in ("folded", "touched", "born"):
+    for working in ("folded", "touched"):
         session.run(f"DROP TABLE {working}")
 
 
 def _stays(session: Session) -> None:
     """One row per entry into a stage, with its inflow and its outcome (definitions: stage accounting)."""
-    segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
+    segments = ", ".join(f"c.{name}" for name in _SEGMENTS)
     session.run(
         f"""
         CREATE TABLE stays AS
+        WITH carriers AS (
+          SELECT f.*, o.owner, t.team, greatest(o.valid_from, coalesce(t.valid_from, o.valid_from)) AS valid_from,
+                 least(o.valid_to, coalesce(t.valid_to, o.valid_to)) AS valid_to
+          FROM facts f JOIN owner_spells o ON o.deal_key = f.deal_key
+          LEFT JOIN team_spells t ON t.owner = o.owner AND t.valid_from < o.valid_to AND t.valid_to > o.valid_from
+        ), steps AS (
+          SELECT stage_no, CAST(s.pipeline AS pipeline_word) AS pipeline, CAST(stage AS stage_word) AS stage,
+                 stage_order, last_order
+          FROM stages s LEFT JOIN (SELECT pipeline, max(stage_order) AS last_order FROM stages
+                                   WHERE NOT is_won AND NOT is_lost GROUP BY pipeline) k ON k.pipeline = s.pipeline
+        )
         SELECT r.deal_key, s.pipeline, s.stage, s.stage_order, r.no, r.pos, r.moved_at AS entered_at,
-               r.day AS entered_on, r.next_at AS exited_at, r.next_day AS exited_on, d.created_on,
-               CASE WHEN r.next_no IS NULL THEN 'open'
+               r.day AS entered_on, r.next_at AS exited_at, r.next_day AS exited_on, c.created_on,
+               CAST(CASE WHEN r.next_no IS NULL THEN 'open'
                     WHEN r.next_no = {LOST} THEN 'lost'
                     WHEN r.next_no = {REMOVED} THEN 'removed'
-                    WHEN r.next_no = {WON} THEN CASE WHEN s.stage_order = k.last_order THEN 'advanced' ELSE 'skipped' END
+                    WHEN r.next_no = {WON} THEN CASE WHEN s.stage_order = s.last_order THEN 'advanced' ELSE 'skipped' END
                     WHEN n.pipeline <> s.pipeline THEN 'handed_off'
                     WHEN n.stage_order = s.stage_order + 1 THEN 'advanced'
                     WHEN n.stage_order > s.stage_order THEN 'skipped'
-                    ELSE 'moved_back' END AS outcome,
-               CASE WHEN r.prev_no IS NULL THEN 'starts'
+                    ELSE 'moved_back' END AS outcome_word) AS outcome,
+               CAST(CASE WHEN r.prev_no IS NULL THEN 'starts'
                     WHEN r.prev_no >= {WON} THEN 'reopened'
                     WHEN p.pipeline <> s.pipeline THEN 'handed_in'
                     WHEN p.stage_order = s.stage_order - 1 THEN 'advanced_in'
                     WHEN p.stage_order < s.stage_order THEN 'skipped_in'
-                    ELSE 'moved_back_in' END AS inflow,
-               o.owner, t.team, {segments},
-               CASE WHEN d.status = 'removed' THEN coalesce(d.closed_at, d.created_at) END AS removed_at
+                    ELSE 'moved_back_in' END AS inflow_word) AS inflow,
+               c.owner, c.team, {segments}, c.removed_at
         FROM runs r
-        JOIN deals d ON d.deal_key = r.deal_key
-        JOIN stages s ON s.stage_no = r.no
-        JOIN (SELECT pipeline, max(stage_order) AS last_order FROM stages
-              WHERE NOT is_won AND NOT is_lost GROUP BY pipeline) k ON k.pipeline = s.pipeline
-        LEFT JOIN stages n ON n.stage_no = r.next_no
-        LEFT JOIN stages p ON p.stage_no = r.prev_no
-        JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
-        LEFT JOIN team_spells t ON t.person_id = o.owner AND t.valid_from <= r.moved_at AND t.valid_to > r.moved_at
+        JOIN carriers c ON c.deal_key = r.deal_key AND c.valid_from <= r.moved_at AND c.valid_to > r.moved_at
+        JOIN steps s ON s.stage_no = r.no AND s.last_order IS NOT NULL
+        LEFT JOIN steps n ON n.stage_no = r.next_no
+        LEFT JOIN steps p ON p.stage_no = r.prev_no
         WHERE r.no < {WON}
         """
     )
@@ -334,35 +372,32 @@ def _first_visits(session: Session) -> None:
     )
     session.run(
         f"""
-        CREATE TEMP TABLE visits AS
-        SELECT {kept}, no, pos, entered_at, entered_at AS valid_from, {EVER} AS valid_to,
+        CREATE TABLE first_visits AS
+        SELECT {kept}, entered_at AS valid_from, {EVER} AS valid_to,
                CASE WHEN outcome = 'open' THEN NULL ELSE exited_at END AS ended_at,
                CASE WHEN outcome = 'open' THEN NULL ELSE exited_on END AS ended_on,
-               CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END AS cause,
-               true AS is_entry
+               CAST(CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END
+                 AS INTEGER) AS cause,
+               CASE WHEN pos = stage_order THEN entered_at END AS all_before_at,
+               CASE WHEN pos = stage_order THEN entered_on END AS all_before_on
         FROM stays WHERE deal_key NOT IN (SELECT deal_key FROM winding)
         """
     )
     _winding_visits(session, kept)
     session.run(
         f"""
-        CREATE TABLE first_visits AS
-        SELECT {kept}, valid_from, valid_to, ended_at, ended_on, CAST(cause AS INTEGER) AS cause,
-               CASE WHEN count(*) OVER w = stage_order THEN max(entered_at) OVER w END AS all_before_at,
-               CASE WHEN count(*) OVER w = stage_order THEN max(entered_on) OVER w END AS all_before_on
-        FROM visits WHERE is_entry
-        WINDOW w AS (PARTITION BY deal_key, pipeline ORDER BY stage_order
-                     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-        """
-    )
-    session.run(
-        f"""
         INSERT INTO first_visits
+        WITH first AS (
+          SELECT *, count(*) OVER w = stage_order AS has_all, max(entered_at) OVER w AS all_at,
+                 max(entered_on) OVER w AS all_on
+          FROM visits WHERE is_entry
+          WINDOW w AS (PARTITION BY deal_key, pipeline ORDER BY stage_order
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        )
         SELECT {", ".join("v." + name.strip() for name in kept.split(","))}, v.valid_from, v.valid_to, v.ended_at,
-               v.ended_on, v.cause, f.all_before_at, f.all_before_on
-        FROM visits v JOIN first_visits f ON f.deal_key = v.deal_key AND f.pipeline = v.pipeline
+               v.ended_on, v.cause, CASE WHEN f.has_all THEN f.all_at END, CASE WHEN f.has_all THEN f.all_on END
+        FROM visits v JOIN first f ON f.deal_key = v.deal_key AND f.pipeline = v.pipeline
              AND f.stage_order = v.stage_order
-        WHERE NOT v.is_entry
         """
     )
     for working in ("winding", "visits"):
@@ -379,7 +414,7 @@ def _winding_visits(session: Session, kept: str) -> None:
     columns = ", ".join("f." + name.strip() for name in kept.split(","))
     session.run(
         f"""
-        INSERT INTO visits
+        CREATE TEMP TABLE visits AS
         WITH first AS (
           SELECT * FROM stays WHERE deal_key IN (SELECT deal_key FROM winding)
           QUALIFY row_number() OVER (PARTITION BY deal_key, no ORDER BY pos) = 1
@@ -409,9 +444,9 @@ def _winding_visits(session: Session, kept: str) -> None:
           WHERE l.pos = a.pos OR (l.no >= {LOST} AND (a.pos IS NULL OR l.pos < a.pos))
           GROUP BY p.deal_key, p.no, p.from_pos
         )
-        SELECT {columns}, f.no, f.pos, f.entered_at, p.valid_from, p.valid_to, e.moved_at, e.day,
-               CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END,
-               p.from_pos = f.pos
+        SELECT {columns}, f.entered_at, p.valid_from, p.valid_to, e.moved_at AS ended_at, e.day AS ended_on,
+               CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END AS cause,
+               p.from_pos = f.pos AS is_entry
         FROM spells p JOIN first f ON f.deal_key = p.deal_key AND f.no = p.no
         LEFT JOIN ends x ON x.deal_key = p.deal_key AND x.no = p.no AND x.from_pos = p.from_pos
         LEFT JOIN later e ON e.deal_key = x.deal_key AND e.pos = x.end_pos

@@ -65,6 +65,8 @@ def _series(column: pa.ChunkedArray) -> pd.Series:
     kind = column.type
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
+    elif pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
     elif pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
     elif pa.types.is_integer(kind) and column.null_count:

@@ -55,6 +55,11 @@ def test_a_good_mapping_is_read(tmp_path):
         ),
         (
             'column: "state", ',
+            'column: "state", known_at: "close", ',
+            "known_at is for the amount of deals",
+        ),
+        (
+            'column: "state", ',
             'column: "state", lookup: {file: "a"}, ',
             r"lookup: \['key', 'value'\] missing",
         ),

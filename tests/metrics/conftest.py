@@ -12,7 +12,7 @@ from salesanalysis.crm.seen import Seen
 
 VIEWS = [
     (seed, datetime.date.fromisoformat(day))
-    for seed in range(6)
+    for seed in (1, 2, 3)
     for day in ("2025-12-31", "2025-07-15" if seed % 2 else "2025-04-02")
 ]
 
@@ -28,13 +28,15 @@ class View(NamedTuple):
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--write-golden", action="store_true", help="rewrite the translated SQL in tests/metrics/golden"
+        "--write-golden",
+        action="store_true",
+        help="rewrite the translated SQL in tests/metrics/golden",
     )
 
 
 @pytest.fixture(scope="session")
 def random_stores(tmp_path_factory):
-    """Six random companies and their stores."""
+    """The random companies and their stores."""
     folder = tmp_path_factory.mktemp("random")
     made = {seed: worlds.random_world(seed) for seed in sorted({seed for seed, _ in VIEWS})}
     return {seed: (world, worlds.load(folder / str(seed), world)) for seed, world in made.items()}

@@ -5,6 +5,7 @@ Reads the text of a `worlds.World` and shares no code with the package. Instants
 """
 
 import datetime
+import itertools
 import math
 from collections import defaultdict
 from typing import NamedTuple
@@ -167,7 +168,7 @@ def _owner_changes(history: list[dict], at: datetime.datetime) -> int:
     spells = sorted(history, key=lambda spell: spell["valid_from"])
     return sum(
         earlier["owner"] != later["owner"] and _instant(later["valid_from"]) <= at
-        for earlier, later in zip(spells, spells[1:], strict=False)
+        for earlier, later in itertools.pairwise(spells)
     )
 
 
@@ -318,7 +319,9 @@ def staying(cases: list[tuple[int, bool]]) -> list[tuple[int, float, float | Non
             steps.append((at, 0.0, None, None))
             continue
         greenwood += d / (n * (n - d))
-        limits = [share ** math.exp(side * Z * math.sqrt(greenwood) / math.log(share)) for side in (-1, 1)]
+        limits = [
+            share ** math.exp(side * Z * math.sqrt(greenwood) / math.log(share)) for side in (-1, 1)
+        ]
         steps.append((at, share, min(limits), max(limits)))
     return steps
 

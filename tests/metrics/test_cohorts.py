@@ -234,7 +234,12 @@ def test_nothing_has_closed_yet(see):
     rates = cohorts.win_rates(seen, age_days=10, stale_days=90).set_index("label")["rate"]
     assert monthly["n_closed"] == 0
     assert monthly[["closed_rate", "closed_rate_low", "closed_rate_high"]].isna().all()
-    assert rates.isna().to_dict() == {"cohort": False, "closed": True, "created": False, "with_stale": True}
+    assert rates.isna().to_dict() == {
+        "cohort": False,
+        "closed": True,
+        "created": False,
+        "with_stale": True,
+    }
     assert cohorts.sales_cycle(seen).empty
     assert cohorts.curve(seen)["won_rate"].tolist() == [0.0]
 

@@ -80,7 +80,10 @@ def test_step_conversion_is_the_incidence_of_going_on(view, by):
     One count per deal and stage touched; reaching a later stage or won competes with lost; open is censored.
     """
     visits = [
-        visit for deal in view.deals if deal.status != "removed" for visit in first_visits(deal, view.day)
+        visit
+        for deal in view.deals
+        if deal.status != "removed"
+        for visit in first_visits(deal, view.day)
     ]
     expected = []
     for stage, part in by_stage(visits, by, lambda visit: visit.entry).items():
@@ -121,7 +124,9 @@ def test_step_conversion_by_value_adds_up_amounts_of_old_enough_entries(view, by
         old = [(d, v) for d, v in part if (view.day - v.entry.entered_on).days >= WITHIN]
         entered = total([deal.amount for deal, _ in old])
         gone = [deal.amount or 0 for deal, visit in old if visit.cause == 1 and visit.age <= WITHIN]
-        expected.append(dict(stage) | {"amount_entered": entered, "amount_rate": share(sum(gone), entered)})
+        expected.append(
+            dict(stage) | {"amount_entered": entered, "amount_rate": share(sum(gone), entered)}
+        )
 
     table = funnel.step_conversion(view.seen, within_days=WITHIN, by=by)
 
@@ -164,9 +169,7 @@ def reached(deals, pipeline, order):
         }
         for deal in deals
     }
-    won = [
-        d for d in deals if d.status == "won" and (d.closed_on - d.created_on).days <= WITHIN
-    ]
+    won = [d for d in deals if d.status == "won" and (d.closed_on - d.created_on).days <= WITHIN]
     some = won if order is None else [deal for deal in deals if order in touched[deal.deal_id]]
     every, filled = some, some
     if order is not None:
@@ -209,7 +212,9 @@ def test_time_in_stage_is_the_product_limit_of_leaving(view, by):
     entries = [entry for deal in view.deals for entry in deal.entries]
     expected = []
     for stage, part in by_stage(entries, by).items():
-        cases = [(((e.exited_on or view.day) - e.entered_on).days, e.outcome != "open") for e in part]
+        cases = [
+            (((e.exited_on or view.day) - e.entered_on).days, e.outcome != "open") for e in part
+        ]
         curve = staying(cases)
         expected.append(
             dict(stage)
@@ -234,17 +239,24 @@ def test_segments_are_compared_with_the_rest(view):
     Difference by MOVER, pooled score test on effective numbers, Benjamini-Hochberg over every row shown.
     """
     visits = [
-        visit for deal in view.deals if deal.status != "removed" for visit in first_visits(deal, view.day)
+        visit
+        for deal in view.deals
+        if deal.status != "removed"
+        for visit in first_visits(deal, view.day)
     ]
     expected = []
     for kind in SEGMENTS:
         if len(grouped(visits, kind, lambda visit: visit.entry.segments)) < 2:
             continue
         for stage, part in by_stage(visits, kind, lambda visit: visit.entry).items():
-            whole = [v for v in visits if stage_of(v.entry) == tuple(value for _, value in stage[1:])]
-            rest = [visit for visit in whole if visit not in part]
-            expected.append({"kind": kind, **dict(stage), "n_deals": len(part), **compared(part, rest)})
-    for row, q_value in zip(expected, benjamini_hochberg([r["p_value"] for r in expected]), strict=True):
+            place, own = tuple(value for _, value in stage[1:]), set(map(id, part))
+            rest = [v for v in visits if stage_of(v.entry) == place and id(v) not in own]
+            expected.append(
+                {"kind": kind, **dict(stage), "n_deals": len(part), **compared(part, rest)}
+            )
+    for row, q_value in zip(
+        expected, benjamini_hochberg([r["p_value"] for r in expected]), strict=True
+    ):
         row["q_value"] = q_value
 
     table = funnel.segments(view.seen, within_days=WITHIN)
@@ -256,7 +268,10 @@ def compared(part, rest):
     """One segment and stage against the rest."""
     here = incidence([(visit.age, visit.cause) for visit in part], WITHIN)
     there = incidence([(visit.age, visit.cause) for visit in rest], WITHIN)
-    row = {f"advanced_rate{end}": here[name] for name, end in (("rate", ""), ("low", "_low"), ("high", "_high"))}
+    row = {
+        f"advanced_rate{end}": here[name]
+        for name, end in (("rate", ""), ("low", "_low"), ("high", "_high"))
+    }
     names = ("difference", "difference_low", "difference_high", "p_value")
     if here["rate"] is None or there["rate"] is None:
         return row | dict.fromkeys(names)

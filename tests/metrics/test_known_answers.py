@@ -187,7 +187,7 @@ def test_maven_dirt_is_found(maven):
     assert found(maven, "empty_values")["deals.account_id"][0] == 1425
     assert found(maven, "people_without_deals")["people"][0] == 5
     assert found(maven, "older_than_any_closed") == {"deals": (1291, "138")}
-    (subject, (n_rows, _)), = found(maven, "left_truncation").items()
+    ((subject, (n_rows, _)),) = found(maven, "left_truncation").items()
     assert subject == "2017-03-01"
     assert n_rows > 0
 
@@ -219,7 +219,9 @@ def test_helpdesk_stage_accounting_balances(helpdesk, shared):
     table = funnel.stage_accounting(helpdesk)
 
     entries = table.set_index("stage")["entries"].to_dict()
-    assert entries == runs(shared / "data" / "helpdesk_log" / "helpdesk.csv", table["stage"].tolist())
+    assert entries == runs(
+        shared / "data" / "helpdesk_log" / "helpdesk.csv", table["stage"].tolist()
+    )
     outcomes = ["advanced", "skipped", "moved_back", "lost", "handed_off", "removed", "open"]
     inflows = ["starts", "advanced_in", "skipped_in", "moved_back_in", "handed_in", "reopened"]
     assert (table[outcomes].sum(axis=1) == table["entries"]).all()
@@ -228,7 +230,9 @@ def test_helpdesk_stage_accounting_balances(helpdesk, shared):
 
 def runs(path, stages):
     """Runs of equal activities per case, by activity; ties in time go by the order of stages."""
-    order = {stage: place for place, stage in enumerate([*stages, "Closed", "INVALID", "DUPLICATE"])}
+    order = {
+        stage: place for place, stage in enumerate([*stages, "Closed", "INVALID", "DUPLICATE"])
+    }
     cases = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -238,5 +242,7 @@ def runs(path, stages):
     counts = Counter()
     for steps in cases.values():
         names = [name for _, _, name in sorted(steps)]
-        counts.update(name for name, before in zip(names, [None, *names], strict=False) if name != before)
+        counts.update(
+            name for name, before in zip(names, [None, *names], strict=False) if name != before
+        )
     return {stage: counts[stage] for stage in stages}

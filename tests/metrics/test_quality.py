@@ -11,9 +11,16 @@ DEAL = {"deal_id": "1", "created_at": "2026-01-05 09:00:00", "status": "open", "
 def closed(number, created, age_days):
     """A deal won so many days after its creation in 2026."""
     month, day = created
-    closing = f"2026-{month + (day + age_days - 1) // 28:02}-{(day + age_days - 1) % 28 + 1:02} 09:00:00"
+    closing = (
+        f"2026-{month + (day + age_days - 1) // 28:02}-{(day + age_days - 1) % 28 + 1:02} 09:00:00"
+    )
     created_at = f"2026-{month:02}-{day:02} 09:00:00"
-    return DEAL | {"deal_id": str(number), "created_at": created_at, "status": "won", "closed_at": closing}
+    return DEAL | {
+        "deal_id": str(number),
+        "created_at": created_at,
+        "status": "won",
+        "closed_at": closing,
+    }
 
 
 def test_the_ledger_balances_table_by_table(see):
@@ -114,7 +121,9 @@ def test_a_history_that_begins_late(see, n_before, is_found):
     """
     Later deals all close at age 10; deals open for 28 days before the first closing should have closed as well.
     """
-    before = [closed(n, (2, 1), 40) for n in range(n_before)]  # closed on 13 March, after 28 February
+    before = [
+        closed(n, (2, 1), 40) for n in range(n_before)
+    ]  # closed on 13 March, after 28 February
     later = [closed(100 + n, (3, 1), 10) for n in range(12)]
     first = [closed(200, (2, 28), 0)]
 

@@ -37,7 +37,10 @@ def test_totals_belong_to_the_owner_at_the_closing(view, by):
     people = people_as_of(view.world, view.day)
     expected = []
     for group, deals in grouped(view.deals, by).items():
-        of = {status: [d for d in deals if d.status == status] for status in ("won", "lost", "open", "removed")}
+        of = {
+            status: [d for d in deals if d.status == status]
+            for status in ("won", "lost", "open", "removed")
+        }
         days = [(d.closed_on - d.created_on).days for d in of["won"] if d.created_on]
         person = people.get(group, {}) if by == "owner" else {}
         expected.append(
@@ -73,10 +76,11 @@ def test_attainment_splits_credit_and_prorates_quotas(view, periods):
     ]
     starts = sorted({row["period_start"] for row in quotas})[-periods:]
     people = people_as_of(view.world, view.day)
-    expected = []
-    for row in quotas:
-        if row["period_start"] in starts:
-            expected.append(attained(row, people, credited(view, row), view.day))
+    expected = [
+        attained(row, people, credited(view, row), view.day)
+        for row in quotas
+        if row["period_start"] in starts
+    ]
 
     table = reps.attainment(view.seen, periods=periods)
 
@@ -100,7 +104,9 @@ def credited(view, quota):
             amount += deal.amount * (deal.segments["team"] == quota["holder_id"])
         elif deal.deal_id in shares:
             for row in shares[deal.deal_id]:
-                amount += deal.amount * float(row["share"]) * (row["person_id"] == quota["holder_id"])
+                amount += (
+                    deal.amount * float(row["share"]) * (row["person_id"] == quota["holder_id"])
+                )
         else:
             amount += deal.amount * (deal.segments["owner"] == quota["holder_id"])
     return amount
@@ -114,9 +120,7 @@ def attained(quota, people, amount, day):
     left_on = person.get("left_on") or ""
     left_on = left_on if left_on <= day.isoformat() else ""  # not known yet
     worked = [
-        d
-        for d in whole
-        if (person.get("hired_on") or "") <= d.isoformat() <= (left_on or "9999")
+        d for d in whole if (person.get("hired_on") or "") <= d.isoformat() <= (left_on or "9999")
     ]
     prorated = float(quota["value"]) * len(worked) / len(whole)
     return {
@@ -138,7 +142,9 @@ def test_ranking_counts_deals_old_enough_won_in_time(view):
     Each owner's deals created at least that long ago, closed or not, and the wins within that age.
     """
     expected = []
-    deals = [d for d in view.deals if d.status != "removed" and d.segments["owner"] and d.created_on]
+    deals = [
+        d for d in view.deals if d.status != "removed" and d.segments["owner"] and d.created_on
+    ]
     old = [deal for deal in deals if (view.day - deal.created_on).days >= 30]
     for owner, part in grouped(old, "owner").items():
         won = [d for d in part if d.status == "won" and (d.closed_on - d.created_on).days <= 30]
@@ -162,7 +168,9 @@ def test_adjusted_rates_are_consistent(view):
     assert gate["overall_rate"].item() == pytest.approx(overall)
     assert table["expected"].sum() == pytest.approx(table["n_won"].sum(), abs=1e-6)
     observed_over_expected = table["n_won"] / table["expected"]
-    assert table["observed_over_expected"].to_numpy() == pytest.approx(observed_over_expected.to_numpy())
+    assert table["observed_over_expected"].to_numpy() == pytest.approx(
+        observed_over_expected.to_numpy()
+    )
     adjusted = (observed_over_expected * overall).clip(upper=1)
     assert table["adjusted_rate"].to_numpy() == pytest.approx(adjusted.to_numpy())
     for name in ("raw_rate", "shrunk_rate"):
@@ -178,7 +186,9 @@ def company(wins_of_50, n_reps=8):
         for number in range(50):
             deal = DEAL | {"deal_id": f"{rep}-{number}", "owner": f"r{rep}"}
             deals.append(deal | (WON if number < wins else LOST))
-    people = [{"person_id": f"r{rep}", "name": f"Name {9 - rep}", "team": "T"} for rep in range(n_reps)]
+    people = [
+        {"person_id": f"r{rep}", "name": f"Name {9 - rep}", "team": "T"} for rep in range(n_reps)
+    ]
     return {"deals": deals, "people": people}
 
 

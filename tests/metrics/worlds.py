@@ -95,12 +95,17 @@ def _people(rng: random.Random) -> list[dict[str, str]]:
     for number in range(rng.randint(5, 9)):
         hired = "" if rng.random() < 0.3 else _day(rng, FIRST, datetime.date(2025, 8, 1))
         left = _day(rng, datetime.date(2025, 9, 1), LAST) if rng.random() < 0.3 else ""
-        row = {"person_id": f"p{number}", "name": f"Rep {9 - number}", "hired_on": hired, "left_on": left}
+        row = {
+            "person_id": f"p{number}",
+            "name": f"Rep {9 - number}",
+            "hired_on": hired,
+            "left_on": left,
+        }
         begins = [""] if rng.random() < 0.5 else [hired or FIRST.isoformat()]
         if rng.random() < 0.5:
             begins.append(_day(rng, datetime.date(2025, 8, 2), LAST))
-        for begin in begins:
-            rows.append(row | {"team": rng.choice(["North", "South", "East"]), "valid_from": begin})
+        teams = ["North", "South", "East"]
+        rows += [row | {"team": rng.choice(teams), "valid_from": begin} for begin in begins]
     return rows
 
 
@@ -146,7 +151,12 @@ def _deal(
     if len(path) == 1 and rng.random() < 0.2:
         history = []  # no history at all
     for number, (at, line, stage) in enumerate(history):
-        event = {"deal_id": deal_id, "pipeline": line, "stage": stage, "entered_at": at.strftime(_TEXT)}
+        event = {
+            "deal_id": deal_id,
+            "pipeline": line,
+            "stage": stage,
+            "entered_at": at.strftime(_TEXT),
+        }
         tables["stage_events"].append(event | ({"seq": str(number)} if has_seq else {}))
     deal["owner"] = _owners(rng, deal_id, path, owners, tables["owner_history"])
     deal["amount"] = _amounts(rng, deal_id, created, tables["deal_changes"])
@@ -240,7 +250,11 @@ def _amounts(rng: random.Random, deal_id: str, created, changes: list) -> str:
 
 
 def _amount(rng: random.Random) -> str:
-    return "" if rng.random() < 0.1 else f"{rng.randint(1, 900)}.{rng.choice(['', '5', '25'])}".rstrip(".")
+    return (
+        ""
+        if rng.random() < 0.1
+        else f"{rng.randint(1, 900)}.{rng.choice(['', '5', '25'])}".rstrip(".")
+    )
 
 
 def _credit(rng: random.Random, deal: dict[str, str], owners: list[str], credits: list) -> None:
@@ -259,7 +273,10 @@ def _credit(rng: random.Random, deal: dict[str, str], owners: list[str], credits
 
 
 def _later(
-    rng: random.Random, at: datetime.datetime, *, at_least: datetime.timedelta = datetime.timedelta()
+    rng: random.Random,
+    at: datetime.datetime,
+    *,
+    at_least: datetime.timedelta = datetime.timedelta(),
 ) -> datetime.datetime:
     """Nothing, some hours or some days later; never in the hours in which clocks change."""
     kind, wait = rng.random(), datetime.timedelta()

@@ -27,7 +27,7 @@ SELECT
 FROM people;
 
 SELECT
-  `region` AS `group`,
+  `team` AS `group`,
   status,
   COUNT(*) AS n,
   SUM(amount) AS amount,
@@ -38,7 +38,7 @@ GROUP BY
   2;
 
 SELECT
-  `region` AS `group`,
+  `team` AS `group`,
   exit_age,
   COUNT(*) AS n
 FROM deals
