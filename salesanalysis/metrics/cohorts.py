@@ -11,16 +11,8 @@ _WON = {"rate": "won_rate", "rate_low": "won_rate_low", "rate_high": "won_rate_h
 _LOST = {"rate": "lost_rate", "rate_low": "lost_rate_low", "rate_high": "lost_rate_high"}
 
 
-def exits(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
-    """
-    Count deals by the age and way they ended.
-
-    Returns
-    -------
-    DataFrame, one row per group, age and cause
-        ``group``, ``exit_age`` (days from creation to closing, or to the as-of date), ``cause`` (0 open, 1 won,
-        2 lost), ``n``. Removed deals and deals without a creation date are left out.
-    """
+def _exits(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
+    """Count deals by age and cause; removed deals and deals without a creation date are left out."""
     return seen.frame(
         f"""
         SELECT {group_column(seen, by)} AS "group", exit_age, cause, count(*) AS n FROM deals
@@ -55,7 +47,7 @@ def conversion(seen: Seen, *, ages: list[int], by: str | None = None) -> pd.Data
     """
     tables = [
         _conversion(part, ages).assign(group=group)
-        for group, part in exits(seen, by=by).groupby("group", dropna=False)
+        for group, part in _exits(seen, by=by).groupby("group", dropna=False)
     ]
     return grouped(seen, _stacked(tables, _CONVERSION), by)
 
@@ -94,7 +86,7 @@ def curve(seen: Seen, *, by: str | None = None) -> pd.DataFrame:
         ``age_days``, ``n_at_risk``, ``won_rate`` with ``won_rate_low``, ``won_rate_high``, ``lost_rate``.
     """
     tables = []
-    for group, part in exits(seen, by=by).groupby("group", dropna=False):
+    for group, part in _exits(seen, by=by).groupby("group", dropna=False):
         ages = sorted({0, *part.loc[part["cause"] > 0, "exit_age"].astype(int)})
         won, lost = _incidence_at(part, ages, of=1), _incidence_at(part, ages, of=2)
         at_risk = [int(part.loc[part["exit_age"] >= age, "n"].sum()) for age in ages]
@@ -161,7 +153,7 @@ def win_rates(seen: Seen, *, age_days: int, stale_days: int) -> pd.DataFrame:
         denominator; of the cohort rate: won by that age, all deals), ``rate``, ``rate_low``, ``rate_high`` (Wilson;
         NaN with denominator 0).
     """
-    counts = exits(seen)
+    counts = _exits(seen)
     n = counts["n"]
     is_won, is_open = counts["cause"] == 1, counts["cause"] == 0
     won, closed, created = int(n[is_won].sum()), int(n[~is_open].sum()), int(n.sum())

@@ -244,6 +244,18 @@ def test_nothing_has_closed_yet(see):
     assert cohorts.curve(seen)["won_rate"].tolist() == [0.0]
 
 
+def test_a_deal_is_stale_when_it_is_older_than_that(see):
+    """
+    Of two open deals, 90 and 91 days old, one is stale at 90 days; closed deals never are.
+    """
+    older = DEAL | {"deal_id": "2", "created_at": "2026-01-04 09:00:00"}
+
+    seen = see({"deals": [DEAL, older, DEAL | {"deal_id": "3"} | WON]}, "2026-04-05")
+
+    rates = cohorts.win_rates(seen, age_days=10, stale_days=90).set_index("label")
+    assert rates.loc["with_stale", ["n_won", "n_deals"]].tolist() == [1, 2]
+
+
 def test_no_deal_is_dated(see):
     """
     Without creation dates there is no age: empty tables; only the closed rate by month of closing remains.

@@ -87,7 +87,7 @@ def test_every_metric_table_is_listened_to():
         if callable(thing) and thing.__module__ == module.__name__ and not name.startswith("_")
     }
 
-    assert public - METRICS.keys() == {"quality.ledger", "quality.rejected", "cohorts.exits"}
+    assert public - METRICS.keys() == {"quality.ledger", "quality.rejected"}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
