@@ -1,8 +1,12 @@
-"""The two ways an input is refused; the command line gives each its exit code."""
+"""The ways an input is refused; the command line gives each its exit code."""
 
 
 class MappingError(ValueError):
     """The mapping file itself is wrong: a key, a name or a value it may not hold."""
+
+
+class ParameterError(ValueError):
+    """A parameter of a report has a value it may not have."""
 
 
 class InputRefused(ValueError):

@@ -7,7 +7,7 @@ from typing import Self
 
 import pandas as pd
 
-from salesanalysis.crm.errors import InputRefused
+from salesanalysis.crm.errors import InputRefused, ParameterError
 from salesanalysis.crm.store import Session, open_store, quoted
 from salesanalysis.crm.tables import SEGMENTS
 
@@ -35,7 +35,7 @@ class Seen:
         return self._session.frame(sql, parameters)
 
     def reason(self, table: str) -> str | None:
-        """Why the source cannot give a canonical table; None where it gives it."""
+        """Why the source cannot give a canonical table, or ``deals.<segment>``; None where it gives it."""
         rows = self._session.rows('SELECT reason FROM file.impossible WHERE "table" = ?', (table,))
         return rows[0][0] if rows else None
 
@@ -45,11 +45,11 @@ class Seen:
 
         Raises
         ------
-        ValueError
+        ParameterError
             Not one of the segments.
         """
         if name not in SEGMENTS:
-            raise ValueError(f"by must be one of {', '.join(SEGMENTS)}, found {name!r}")
+            raise ParameterError(f"by must be one of {', '.join(SEGMENTS)}, found {name!r}")
         return quoted(name)
 
     def book(self, name: str) -> pd.DataFrame:
@@ -81,14 +81,21 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
     Raises
     ------
     InputRefused
-        No such store, or nothing was known on that day.
+        No such store, nothing was known on that day, or the day lies after the export.
     ValueError
         `as_of` is not a day.
     """
     day = as_of if isinstance(as_of, datetime.date) else datetime.date.fromisoformat(as_of)
     session = open_store(find_store(crm))
     source = dict(session.rows("SELECT key, value FROM file.about"))
-    _make_views(session, day, _end_of_day(day, source["timezone"]))
+    extracted_on = datetime.date.fromisoformat(source["extracted_on"])
+    if day > extracted_on:
+        session.close()
+        raise InputRefused(
+            f"as_of must not lie after {extracted_on}, the day of the export of {source['name']}: later days "
+            f"were not observed; found {day}"
+        )
+    _make_views(session, day, _end_of_day(day, source["timezone"]), is_present=day == extracted_on)
     if not session.one("SELECT count(*) FROM deals"):
         first = session.one("SELECT min(created_on) FROM file.deals")
         session.close()
@@ -114,7 +121,7 @@ def _end_of_day(day: datetime.date, timezone: str) -> str:
     return local.astimezone(datetime.UTC).strftime("TIMESTAMP '%Y-%m-%d %H:%M:%S'")
 
 
-def _make_views(session: Session, day: datetime.date, end: str) -> None:
+def _make_views(session: Session, day: datetime.date, end: str, *, is_present: bool) -> None:
     today = f"DATE '{day.isoformat()}'"
     loaded = {
         row[0]
@@ -127,7 +134,7 @@ def _make_views(session: Session, day: datetime.date, end: str) -> None:
     )
     views = {
         "stages": "SELECT * FROM file.stages",
-        "deals": _deals(today, end, has_history=has_history),
+        "deals": _deals(today, end, is_stage_known=is_present and not has_history),
         "stays": _stays(today, end),
         "first_visits": _first_visits(today, end),
         "people": _people(today),
@@ -151,14 +158,14 @@ def _make_views(session: Session, day: datetime.date, end: str) -> None:
             session.run(f"CREATE VIEW {name} AS {sql}")
 
 
-def _deals(today: str, end: str, *, has_history: bool) -> str:
-    """One version per deal; without stage history a stage is known only where it has not changed since."""
+def _deals(today: str, end: str, *, is_stage_known: bool) -> str:
+    """One version per deal; without stage history its stage is known on the day of the export only."""
     stage = (
-        "NULL"
-        if has_history
-        else "CASE WHEN v.status = 'open' AND f.status = 'open' THEN f.stage END"
+        "CASE WHEN v.status = 'open' THEN f.stage END"
+        if is_stage_known
+        else "CAST(NULL AS VARCHAR)"
     )
-    join = "" if has_history else "JOIN file.deals f ON f.deal_key = v.deal_key"
+    join = "JOIN file.deals f ON f.deal_key = v.deal_key" if is_stage_known else ""
     return f"""
     SELECT v.deal_key, v.pipeline, v.status, {stage} AS stage, v.owner, v.team, v.amount,
            v.source, v.segment, v.product, v.region, v.created_on, v.closed_on,

@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 
 from salesanalysis.crm.seen import Seen
-from salesanalysis.metrics.groups import group_column, grouped
+from salesanalysis.metrics.groups import expect_days, group_column, grouped
+from salesanalysis.metrics.quality import truncated_before
 from salesanalysis.statistics import proportions, survival
 
 _WON = {"rate": "won_rate", "rate_low": "won_rate_low", "rate_high": "won_rate_high"}
+_COHORT = {"rate": "cohort_rate", "rate_low": "cohort_rate_low", "rate_high": "cohort_rate_high"}
 _LOST = {"rate": "lost_rate", "rate_low": "lost_rate_low", "rate_high": "lost_rate_high"}
 
 
@@ -45,6 +47,7 @@ def conversion(seen: Seen, *, ages: list[int], by: str | None = None) -> pd.Data
         deals, ``n_eff``), ``open_rate``. NaN beyond the longest follow-up. The last age at which a deal closed is
         added as a row of its own. No rows where no deal has a creation date.
     """
+    expect_days(ages=ages)
     tables = [
         _conversion(part, ages).assign(group=group)
         for group, part in _exits(seen, by=by).groupby("group", dropna=False)
@@ -116,15 +119,18 @@ def grid(seen: Seen, *, ages: list[int], months: int = 12) -> pd.DataFrame:
     -------
     DataFrame, one row per month (the last `months`) and age
         ``cohort`` (first day of the month), ``n_deals``, ``age_days``, ``n_won`` by that age, ``won_rate`` with
-        ``won_rate_low``, ``won_rate_high``, ``is_mature``: every deal of the month is at least that old. Immature
-        cells (未满期) have NaN rates: their deals have not had the time.
+        ``won_rate_low``, ``won_rate_high``, ``is_mature``: every deal of the month is at least that old,
+        ``is_truncated``: the month began before the first recorded closing of a source whose early closings are
+        missing (`quality.truncated_before`). Immature (未满期) and truncated cells have NaN rates.
     """
+    expect_days(ages=ages, months=months)
+    first = truncated_before(seen)
     rows = []
     for cohort, part in list(_by_month(seen).groupby("cohort"))[-months:]:
         youngest = part["youngest_days"].min()
         rates = _incidence_at(part, list(ages), of=1)
         for age, (_, at) in zip(ages, rates.iterrows(), strict=True):
-            is_mature = bool(youngest >= age)
+            is_mature, is_truncated = bool(youngest >= age), bool(cohort < first)
             won = part[(part["cause"] == 1) & (part["exit_age"] <= age)]
             rows.append(
                 {
@@ -133,12 +139,23 @@ def grid(seen: Seen, *, ages: list[int], months: int = 12) -> pd.DataFrame:
                     "age_days": age,
                     "n_won": int(won["n"].sum()),
                 }
-                | {ours: at[theirs] if is_mature else np.nan for theirs, ours in _WON.items()}
-                | {"is_mature": is_mature}
+                | _read(at, _WON, is_readable=is_mature and not is_truncated)
+                | {"is_mature": is_mature, "is_truncated": is_truncated}
             )
-    return pd.DataFrame(
-        rows, columns=["cohort", "n_deals", "age_days", "n_won", *_WON.values(), "is_mature"]
-    )
+    columns = [
+        "cohort",
+        "n_deals",
+        "age_days",
+        "n_won",
+        *_WON.values(),
+        "is_mature",
+        "is_truncated",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _read(at: pd.Series, names: dict[str, str], *, is_readable: bool) -> dict[str, float]:
+    return {ours: at[theirs] if is_readable else np.nan for theirs, ours in names.items()}
 
 
 def win_rates(seen: Seen, *, age_days: int, stale_days: int) -> pd.DataFrame:
@@ -153,6 +170,7 @@ def win_rates(seen: Seen, *, age_days: int, stale_days: int) -> pd.DataFrame:
         denominator; of the cohort rate: won by that age, all deals), ``rate``, ``rate_low``, ``rate_high`` (Wilson;
         NaN with denominator 0).
     """
+    expect_days(age_days=age_days, stale_days=stale_days)
     counts = _exits(seen)
     n = counts["n"]
     is_won, is_open = counts["cause"] == 1, counts["cause"] == 0
@@ -185,8 +203,10 @@ def monthly(seen: Seen, *, age_days: int, months: int = 24) -> pd.DataFrame:
     DataFrame, one row per month with a creation or a closing (the last `months`)
         ``month``, ``n_created``, ``n_closed``, ``n_won_closed``, ``closed_rate``, ``n_won_created``,
         ``created_rate``, ``cohort_rate`` (won by `age_days`; NaN where immature), each with ``…_low``, ``…_high``;
-        ``is_mature``. NaN with denominator 0.
+        ``is_mature``, ``is_truncated`` as in `grid`. NaN with denominator 0.
     """
+    expect_days(age_days=age_days, months=months)
+    first = truncated_before(seen)
     closed = seen.frame(
         """
         SELECT date_trunc('month', closed_on) AS month, sum(CASE WHEN cause = 1 THEN 1 ELSE 0 END) AS n_won_closed,
@@ -204,15 +224,12 @@ def monthly(seen: Seen, *, age_days: int, months: int = 24) -> pd.DataFrame:
                 "n_created": part["n"].sum(),
                 "n_won_created": part.loc[part["cause"] == 1, "n"].sum(),
             }
-            | {
-                theirs.replace("rate", "cohort_rate"): at[theirs] if is_mature else np.nan
-                for theirs in _WON
-            }
+            | _read(at, _COHORT, is_readable=is_mature and not cohort < first)
             | {"is_mature": is_mature}
         )
-    cohort = ["cohort_rate", "cohort_rate_low", "cohort_rate_high", "is_mature"]
+    columns = ["month", "n_created", "n_won_created", *_COHORT.values(), "is_mature"]
     table = (
-        pd.DataFrame(rows, columns=["month", "n_created", "n_won_created", *cohort])
+        pd.DataFrame(rows, columns=columns)
         .astype({"month": closed["month"].dtype})
         .merge(closed, how="outer", on="month", validate="1:1")
         .sort_values("month")
@@ -220,6 +237,7 @@ def monthly(seen: Seen, *, age_days: int, months: int = 24) -> pd.DataFrame:
     counts = ["n_created", "n_won_created", "n_closed", "n_won_closed"]
     table[counts] = table[counts].fillna(0).astype("int64")
     table["is_mature"] = table["is_mature"].eq(True)
+    table["is_truncated"] = table["month"] < first
     for label, won, of in (
         ("closed", "n_won_closed", "n_closed"),
         ("created", "n_won_created", "n_created"),

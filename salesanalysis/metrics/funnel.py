@@ -5,7 +5,7 @@ import pandas as pd
 
 from salesanalysis.crm.seen import Seen
 from salesanalysis.crm.tables import SEGMENTS
-from salesanalysis.metrics.groups import group_column, grouped, names
+from salesanalysis.metrics.groups import expect_days, group_column, grouped, names
 from salesanalysis.statistics import proportions, survival
 
 OUTCOMES = ["advanced", "skipped", "moved_back", "lost", "handed_off", "removed", "open"]
@@ -73,6 +73,7 @@ def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> p
         ``amount_entered``, ``amount_advanced``, ``amount_rate``: the same by value, of deals that entered at least
         ``within_days`` ago (NaN without any). Removed deals are left out.
     """
+    expect_days(within_days=within_days)
     counts = _visit_counts(seen, by)
     amounts = seen.frame(
         f"""
@@ -160,6 +161,7 @@ def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.Dat
         minus any-stage; ``amount_cohort``, ``amount_reached``, ``amount_reached_rate`` (NaN without amounts). In
         the won row all three modes count the deals won. Removed deals are left out.
     """
+    expect_days(within_days=within_days)
     h = within_days
     cohort = seen.frame(
         f"""
@@ -320,6 +322,7 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
         test on effective n) and ``q_value`` (Benjamini-Hochberg over all rows). Empty values are their own group.
         Kinds with fewer than two groups are left out; NaN where either side was not followed long enough.
     """
+    expect_days(within_days=within_days)
     parts = []
     for kind in SEGMENTS:
         counts = _visit_counts(seen, kind)

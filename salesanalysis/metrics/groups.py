@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from salesanalysis.crm.errors import ParameterError
 from salesanalysis.crm.seen import Seen
 
 
@@ -25,3 +26,11 @@ def names(seen: Seen, owners: pd.Series) -> pd.Series:
         return owners
     people = seen.frame("SELECT person_id, name FROM people").set_index("person_id")["name"]
     return owners.map(people).fillna(owners)
+
+
+def expect_days(**parameters: int | list[int]) -> None:
+    """Refuse a number of days, or a list of them, that is not whole, negative or not there at all."""
+    for name, value in parameters.items():
+        days = value if isinstance(value, list) else [value]
+        if not days or any(not isinstance(day, int) or day < 0 for day in days):
+            raise ParameterError(f"{name} must be whole days from 0 on, found {value!r}")

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from salesanalysis.crm.errors import ParameterError
 from salesanalysis.crm.seen import Seen
-from salesanalysis.metrics.groups import group_column
+from salesanalysis.metrics.groups import expect_days, group_column
 from salesanalysis.statistics import proportions
 from salesanalysis.statistics import ranking as model
 
@@ -117,6 +118,7 @@ def ranking(
         reps at once with 95 % confidence), ``case_mix`` used and ``left_out``, both as text. Without a win, without
         an unwon deal or with fewer than two reps nothing can be compared: no rows in either frame.
     """
+    expect_days(age_days=age_days)
     used, left_out = _usable(seen, case_mix, age_days)
     cells = _cells(seen, used, age_days)
     wins, n = int(cells["n_won"].sum()), int(cells["n_deals"].sum())
@@ -183,7 +185,7 @@ def _usable(seen: Seen, case_mix: list[str], age_days: int) -> tuple[list[str], 
     used, left_out = [], []
     for name in case_mix:
         if name in ("team", "owner"):
-            raise ValueError(
+            raise ParameterError(
                 f"case_mix must hold what a rep was given, such as source or product; found {name!r}"
             )
         counts = seen.frame(
@@ -263,6 +265,7 @@ def attainment(seen: Seen, *, periods: int = 2) -> pd.DataFrame:
         "prorated_quota",
     ]
     columns += ["credited_amount", "attainment", "is_finished"]
+    expect_days(periods=periods)
     if seen.reason("quotas"):
         return pd.DataFrame(columns=columns)
     quotas = seen.frame(

@@ -39,6 +39,7 @@ OUTCOMES = {
 }
 GROUP_LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"))
 YOUNG = {"facecolor": "none", "edgecolor": "#cccccc", "hatch": "///", "linewidth": 0}
+TRUNCATED = YOUNG | {"hatch": "\\\\\\"}
 FEWEST_AT_RISK = 10
 LONGEST_NAME = 26
 WIDTH = 5.0  # inches; small, so that the text stays readable on a phone
@@ -197,7 +198,7 @@ def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         "D",
         markerfacecolor="none",
         color=ROLES["other"],
-        label=words._("Completed stays only (too short)"),
+        label=words._("Completed stays only"),
     )
     if endless.any():
         ax.plot(
@@ -274,13 +275,14 @@ def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 @rc_context(STYLE)
 def cohort_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
-    Draw the share won by month of creation and age; cells that are too young are hatched.
+    Draw the share won by month of creation and age; cells that cannot be read are hatched.
 
     Parameters
     ----------
     table : DataFrame, as ``cohorts.grid`` gives
-        ``cohort``, ``n_deals``, ``age_days``, ``won_rate``, ``is_mature``. Immature cells carry
-        the mark 未满期; a mature cell without a rate shows "n/a".
+        ``cohort``, ``n_deals``, ``age_days``, ``won_rate``, ``is_mature``, ``is_truncated`` (see
+        `truncated`). Immature cells carry the mark 未满期, truncated months 不完整; another cell
+        without a rate shows "n/a".
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
@@ -289,7 +291,7 @@ def cohort_grid(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax = _axes(ax, height=0.9 + 0.3 * len(cohorts))
     rows = {cohort: y for y, cohort in enumerate(cohorts["cohort"])}
     highest = table["won_rate"].max()
-    for cell in table.itertuples():
+    for cell in table.assign(is_truncated=truncated(table)).itertuples():
         _cell(ax, cell, x=ages.index(cell.age_days), y=rows[cell.cohort], highest=highest)
     ax.set_xlim(-0.5, len(ages) - 0.5)
     ax.set_ylim(len(cohorts) - 0.5, -0.5)
@@ -324,7 +326,7 @@ def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _note_rows(
         ax,
         [
-            f"{numbers.percent(row.rate)} ({numbers.of(row.n_won, row.n_deals)})"
+            f"{numbers.percent(row.rate)} ({counts_behind(row)})"
             for row in table.itertuples()
         ],
     )
@@ -335,19 +337,24 @@ def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 @rc_context(STYLE)
 def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
-    Draw the closed, created and cohort win rate by month; months that are too young are hatched.
+    Draw the closed, created and cohort win rate by month; young and truncated ones are hatched.
 
     Parameters
     ----------
     table : DataFrame, as ``cohorts.monthly`` gives, sorted by month
         ``month``, ``closed_rate``, ``created_rate``, ``cohort_rate``, ``cohort_rate_low``,
-        ``cohort_rate_high``, ``is_mature``. Months without a rate leave a gap.
+        ``cohort_rate_high``, ``is_mature``, ``is_truncated`` (see `truncated`). Months without a
+        rate leave a gap.
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
     ax = _axes(ax, height=3.4)
     x = np.arange(len(table))
-    young = x[~table["is_mature"].to_numpy(dtype=bool)]
+    is_truncated = truncated(table)
+    hatched = {
+        words.immature(): (YOUNG, ~table["is_mature"].to_numpy(dtype=bool) & ~is_truncated),
+        words.incomplete(): (TRUNCATED, is_truncated),
+    }
     ax.fill_between(
         x,
         table["cohort_rate_low"].to_numpy(dtype=float),
@@ -363,12 +370,13 @@ def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     }
     for column, look in lines.items():
         ax.plot(x, table[column], label=words.label(column), markersize=5, **look)
-    for month in young:
-        ax.axvspan(month - 0.5, month + 0.5, **YOUNG)
     handles, labels = ax.get_legend_handles_labels()
-    if len(young):
-        handles.append(Patch(**YOUNG))
-        labels.append(words.immature())
+    for label, (look, is_hatched) in hatched.items():
+        for month in x[is_hatched]:
+            ax.axvspan(month - 0.5, month + 0.5, **look)
+        if is_hatched.any():
+            handles.append(Patch(**look))
+            labels.append(label)
     step = max(1, -(-len(table) // 6))
     ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
     ax.set_xlim(-0.6, len(table) - 0.4)
@@ -398,7 +406,10 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
         Where to draw; a new figure if None.
     """
     ax = _rows_of(
-        ax, [_short(words.value(name)) for name in table["name"]], row_height=0.21, legend_rows=3
+        ax,
+        [_short(words.person_or_team(name)) for name in table["name"]],
+        row_height=0.21,
+        legend_rows=3,
     )
     y = _positions(table)
     ax.axvline(
@@ -454,7 +465,7 @@ def rep_amounts(
     """
     ordered = table.dropna(subset="won_amount").sort_values("won_amount", ascending=False)
     shown, others = ordered.iloc[:top], ordered.iloc[top:]
-    labels = [_short(words.value(name)) for name in shown["name"]]
+    labels = [_short(words.person_or_team(name)) for name in shown["name"]]
     amounts, colours = list(shown["won_amount"]), [ROLES["measure"]] * len(shown)
     if len(others):
         labels.append(
@@ -515,6 +526,37 @@ def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def truncated(table: pd.DataFrame) -> np.ndarray:
+    """
+    Say of each row whether its month began before the source recorded closings; by default not.
+
+    Examples
+    --------
+    >>> truncated(pd.DataFrame({"n": [1, 2], "is_truncated": [True, False]})).tolist()
+    [True, False]
+    >>> truncated(pd.DataFrame({"n": [1, 2]})).tolist()
+    [False, False]
+    """
+    if "is_truncated" not in table:
+        return np.zeros(len(table), dtype=bool)
+    return table["is_truncated"].to_numpy(dtype=bool)
+
+
+def counts_behind(row: object) -> str:
+    """
+    Say the counts behind a labelled rate: won of those it divides, or the deals it is estimated on.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> counts_behind(SimpleNamespace(label="closed", n_won=528, n_deals=2710))
+    '528/2,710'
+    >>> counts_behind(SimpleNamespace(label="cohort", n_won=462, n_deals=2969))
+    'n = 2,969'
+    """
+    return _n(row.n_deals) if row.label == "cohort" else numbers.of(row.n_won, row.n_deals)
+
+
 def until_few_remain(table: pd.DataFrame) -> pd.DataFrame:
     """
     Give the last row of each curve at which enough deals are still followed.
@@ -542,7 +584,7 @@ def place(row: object, *, several_pipelines: bool) -> str:
     >>> place(row, several_pipelines=True), place(row, several_pipelines=False)
     ('新签 · Won', 'Won')
     """
-    parts = [words.value(row.group)] if hasattr(row, "group") else []
+    parts = [words.value(getattr(row, "name", row.group))] if hasattr(row, "group") else []
     parts += [words.value(row.pipeline)] if several_pipelines else []
     return " · ".join([*parts, words.stage(row.stage)])
 
@@ -662,9 +704,12 @@ def _is_followed(rows: pd.DataFrame) -> pd.Series:
 
 
 def _cell(ax: Axes, cell: object, *, x: int, y: int, highest: float) -> None:
-    """One cell of the grid: its share as a shade and as text, or the mark of a young one."""
+    """One cell of the grid: its share as a shade and as text, or why it has none."""
     square = {"xy": (x - 0.48, y - 0.46), "width": 0.96, "height": 0.92}
-    if not cell.is_mature:
+    if cell.is_truncated:
+        patch = Rectangle(**square, **TRUNCATED)
+        text, colour = words.incomplete_mark(), BLACK
+    elif not cell.is_mature:
         patch = Rectangle(**square, **YOUNG)
         text, colour = words.immature_mark(), BLACK
     else:

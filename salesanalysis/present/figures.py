@@ -216,9 +216,11 @@ def cohort_grid(
     """
     if table.empty:
         return tables.missing(_("Share won by month of creation"), seen=seen, reason=reason)
-    known = table.dropna(subset="won_rate")
+    known = table[~charts.truncated(table)].dropna(subset="won_rate")
     youngest = numbers.days(table["age_days"].min())
     headline = _("No cohort has reached {age} yet: all are short, not low").format(age=youngest)
+    if charts.truncated(table).any():
+        headline = _("No month that is complete has reached {age} yet").format(age=youngest)
     if len(known):
         age = known["age_days"].max()
         cells = known[known["age_days"] == age]
@@ -240,7 +242,8 @@ def cohort_grid(
             "{mark} cells are short, not low"
         ).format(
             n=numbers.count(len(months)), date=numbers.date(seen.as_of), mark=words.immature()
-        ),
+        )
+        + _incomplete(months),
         alt=_("Grid of {n} months by {ages} ages. {finding}.").format(
             n=numbers.count(len(months)),
             ages=numbers.count(table["age_days"].nunique()),
@@ -269,8 +272,7 @@ def win_rate_family(
     age = numbers.days(age_days)
     headline = _("The closed win rate says {closed}; the cohort win rate at {age} is {cohort}")
     rates = [
-        f"{numbers.percent(row.rate)} ({numbers.of(row.n_won, row.n_deals)})"
-        for row in table.itertuples()
+        f"{numbers.percent(row.rate)} ({charts.counts_behind(row)})" for row in table.itertuples()
     ]
     labels = [words.win_rate(name) for name in table["label"]]
     return html.figure(
@@ -282,8 +284,8 @@ def win_rate_family(
             cohort=numbers.percent(by_label.get("cohort")),
         ),
         subtitle=_(
-            "Share of deals won under each label, with the counts it divides and its 95 % "
-            "interval; cohort at {age}, stale after {stale}; as of {date}"
+            "Share of deals won under each label, with the counts it divides (for the cohort rate: "
+            "the deals it is estimated from) and its 95 % interval; cohort at {age}, stale after {stale}; as of {date}"
         ).format(age=age, stale=numbers.days(stale_days), date=numbers.date(seen.as_of)),
         alt=_("Points with intervals: {rows}.").format(rows=_listing(labels, rates)),
         source=source(seen),
@@ -304,7 +306,8 @@ def monthly_rates(
     """
     if table.empty:
         return tables.missing(_("Rates by month"), seen=seen, reason=reason)
-    closed, cohort = _between(table, "closed_rate"), _between(table, "cohort_rate")
+    complete = table[~charts.truncated(table)]
+    closed, cohort = _between(complete, "closed_rate"), _between(complete, "cohort_rate")
     age = numbers.days(age_days)
     headline = _("The closed win rate {closed} by month; the cohort win rate at {age} {cohort}")
     headline = headline.format(closed=closed, age=age, cohort=cohort)
@@ -315,7 +318,8 @@ def monthly_rates(
         subtitle=_(
             "Share won in per cent: closed win rate by month of closing; created and cohort win "
             "rate (at {age}, 95 % band) by month of creation; {n} months until {date}"
-        ).format(age=age, n=numbers.count(len(table)), date=numbers.date(seen.as_of)),
+        ).format(age=age, n=numbers.count(len(table)), date=numbers.date(seen.as_of))
+        + _incomplete(table),
         alt=_("Lines over {n} months. {finding}.").format(
             n=numbers.count(len(table)), finding=headline
         ),
@@ -344,6 +348,7 @@ def rep_intervals(
     headline = _("The data cannot tell these {n} reps apart (p {p})").format(n=n, p=p)
     if gate_value(gate, "is_open"):
         headline = _("The {n} reps differ by more than chance (p {p})").format(n=n, p=p)
+        headline += no_ranking(gate)
     rates = [numbers.percent(rate) for rate in table["shrunk_rate"]]
     return html.figure(
         charts.rep_intervals(table.head(MOST_ROWS), overall_rate=overall),
@@ -383,13 +388,16 @@ def rep_amounts(
         return tables.missing(_("Won amounts"), seen=seen, reason=reason)
     currency = seen.source["currency"]
     ordered = table.dropna(subset="won_amount").sort_values("won_amount", ascending=False)
-    first = next(ordered.itertuples())
+    named = ordered[ordered["group"].notna()]
+    first = next((named if len(named) else ordered).itertuples())
     amounts = [numbers.money(amount, currency) for amount in ordered["won_amount"]]
     return html.figure(
         charts.rep_amounts(table, currency=currency, top=top),
         name=name,
         headline=_("{name} won {amount}, from {n}").format(
-            name=rep_name(first.name, first.group), amount=amounts[0], n=deals(first.n_won)
+            name=rep_name(first.name, first.group),
+            amount=numbers.money(first.won_amount, currency),
+            n=deals(first.n_won),
         ),
         subtitle=_("Won amount{unit} by {kind}; all deals won until {date}").format(
             unit=f" ({currency})" if currency else "",
@@ -412,9 +420,9 @@ def attainment(
     """
     if table.empty:
         return tables.missing(_("Quota attainment"), seen=seen, reason=reason)
-    finished = table[table["is_finished"].astype(bool)]
-    candidates = finished if len(finished) else table
-    shown = candidates[candidates["period_end"] == candidates["period_end"].max()]
+    shown = latest_finished(table)
+    if shown.empty:
+        shown = table[table["period_end"] == table["period_end"].max()]
     judged = shown.dropna(subset="attainment")
     shares = [numbers.percent(share) for share in shown["attainment"]]
     return html.figure(
@@ -423,7 +431,7 @@ def attainment(
         headline=_("{k} of {n} quotas were reached, {period}").format(
             k=numbers.count((judged["attainment"] >= 1).sum()),
             n=numbers.count(len(judged)),
-            period=tables.period(next(shown.itertuples())),
+            period=months(shown),
         ),
         subtitle=_(
             "Quota attainment: credited amount / prorated quota, in per cent; persons and teams "
@@ -436,6 +444,63 @@ def attainment(
         source=source(seen),
         data=tables.attainment(shown, seen=seen),
     )
+
+
+def latest_finished(attainment: pd.DataFrame) -> pd.DataFrame:
+    """
+    Keep the quotas of the latest period that is over; none where no period is.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2026-03-31", "2026-06-30", "2026-09-30"])
+    >>> table = pd.DataFrame({"period_end": days, "is_finished": [True, True, False]})
+    >>> latest_finished(table).index.tolist()
+    [1]
+    """
+    finished = attainment[attainment["is_finished"].astype(bool)]
+    return finished[finished["period_end"] == finished["period_end"].max()]
+
+
+def months(attainment: pd.DataFrame) -> str:
+    """
+    Name the period of quotas that share one: by its months where they are whole, else by its days.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"period_start": [pd.Timestamp("2026-04-01")],
+    ...                       "period_end": [pd.Timestamp("2026-06-30")]})
+    >>> months(table).replace(numbers.NO_BREAK, " ")
+    'Apr–Jun 2026'
+    >>> months(table.assign(period_end=pd.Timestamp("2026-06-28"))).replace(numbers.NO_BREAK, " ")
+    '1 Apr 2026 – 28 Jun 2026'
+    """
+    row = next(attainment.itertuples())
+    is_whole = row.period_start.is_month_start and row.period_end.is_month_end
+    if not is_whole:
+        return tables.period(row)
+    return numbers.month_range(row.period_start, row.period_end)
+
+
+def no_ranking(gate: Any) -> str:
+    """
+    Say that reps who differ are still no ranking, where their places are too uncertain.
+
+    Examples
+    --------
+    >>> gate = {"is_open": True, "rank_set_places": 38.9, "n_reps": 40}
+    >>> no_ranking(gate)
+    ', but the list is no ranking: a rep could hold 39 of its 40 places on average'
+    >>> no_ranking(gate | {"rank_set_places": 12.0})
+    ''
+    """
+    if tables.is_ranking(gate):
+        return ""
+    places = tables.rank_places(gate)
+    if pd.isna(places):
+        return _(", but the list is no ranking: how far the places are known was not computed")
+    return _(
+        ", but the list is no ranking: a rep could hold {places} of its {n} places on average"
+    ).format(places=numbers.count(places), n=numbers.count(gate_value(gate, "n_reps")))
 
 
 def won_in_time(won: pd.Series, table: pd.DataFrame, within: str) -> str:
@@ -526,6 +591,15 @@ def _cut(table: pd.DataFrame) -> str:
         return ""
     return _("; the first {most} of {n} rows, all in the data").format(
         most=numbers.count(MOST_ROWS), n=numbers.count(len(table))
+    )
+
+
+def _incomplete(months: pd.DataFrame) -> str:
+    n = charts.truncated(months).sum()
+    if not n:
+        return ""
+    return _("; {n} of them {mark}, begun before the first recorded closing").format(
+        n=numbers.count(n), mark=words.incomplete()
     )
 
 

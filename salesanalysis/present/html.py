@@ -238,9 +238,17 @@ def answer(*, message: str, truth: Sequence[str], cards: Sequence[Mapping[str, s
     return Html(shown.markup, {"message": message, "truth": list(truth), "cards": facts})
 
 
-def notice(*, title: str, text: str) -> Html:
-    """Say that a section cannot be supported: what is missing (``title``) and why (``text``)."""
-    return render("notice", title=title, text=text)
+def notice(*, title: str, text: str | Sequence[str]) -> Html:
+    """
+    Say what a reader must know first, such as what is missing (``title``) and why (``text``).
+
+    Examples
+    --------
+    >>> str(notice(title="Read with care", text=["One.", "Two."])).count("<p>")
+    3
+    """
+    texts = [text] if isinstance(text, str) else text
+    return render("notice", title=title, texts=texts)
 
 
 def measure_card(

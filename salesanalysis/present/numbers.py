@@ -10,7 +10,7 @@ import math
 
 import pandas as pd
 from babel import Locale
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date, format_interval, format_skeleton
 from babel.numbers import format_compact_decimal, format_decimal
 
 from . import words
@@ -235,6 +235,21 @@ def month(day: datetime.date | pd.Timestamp) -> str:
     if _is_missing(day):
         return missing()
     return format_skeleton("yMMM", day, locale=locale())
+
+
+def month_range(first: datetime.date, last: datetime.date) -> str:
+    """
+    Format a period by the months that its first and its last day lie in.
+
+    Examples
+    --------
+    >>> month_range(pd.Timestamp("2026-04-01"), pd.Timestamp("2026-06-30"))
+    'Apr–Jun 2026'
+    >>> month_range(pd.Timestamp("2026-04-01"), pd.Timestamp("2026-04-30"))
+    'Apr 2026'
+    """
+    text = format_interval(first, last, "yMMM", locale=locale())
+    return text.replace("\u2009–\u2009", "–").replace(" ", NO_BREAK)
 
 
 def p_value(p: float) -> str:

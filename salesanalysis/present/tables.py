@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from . import html, numbers, words
-from .charts import OUTCOMES, with_currency
+from .charts import OUTCOMES, truncated, with_currency
 from .html import Html
 from .words import _, label
 
@@ -64,14 +64,22 @@ def step_conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None
         return missing(what, seen=seen, reason=reason)
     columns = [
         *_place(table),
-        *_counts("n_deals", "n_advanced", "n_lost", "n_open"),
         Column(label("within_days"), "number", lambda row: numbers.count(row.within_days)),
+        *_counts("n_deals", "n_advanced", "n_lost"),
+        Column(
+            label("n_neither"),
+            "number",
+            lambda row: numbers.count(row.n_deals - row.n_advanced - row.n_lost - row.n_open),
+        ),
+        Column(label("n_followed_less"), "number", lambda row: numbers.count(row.n_open)),
         *_estimate("advanced_rate"),
         Column(label("n_eff"), "number", lambda row: numbers.count(row.n_eff)),
         *_amounts(seen, "amount_entered", "amount_advanced"),
         Column(label("amount_rate"), "number", lambda row: numbers.percent(row.amount_rate)),
     ]
     note = _(
+        "Deals = went on + lost + neither by then (still there, or moved back) + followed for less "
+        "than the days named. "
         "Estimate with lost deals competing and open ones followed until now, so it is not the "
         "plain share. One count per deal, at its first visit. The amounts are of deals that "
         "entered long enough ago."
@@ -211,6 +219,7 @@ def grid(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     ages = sorted(table["age_days"].unique())
     rows = []
     for cohort, cells in table.groupby("cohort", sort=True):
+        cells = cells.assign(is_truncated=truncated(cells))
         by_age = {cell.age_days: _grid_cell(cell) for cell in cells.itertuples()}
         of_cohort = [numbers.month(cohort), numbers.count(cells["n_deals"].iloc[0])]
         rows.append(of_cohort + [by_age.get(age, numbers.missing()) for age in ages])
@@ -223,7 +232,7 @@ def grid(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
         caption=_caption(what, seen),
         columns=[(label("cohort"), "text"), (label("n_deals"), "number"), *by_days],
         rows=rows,
-        note=note,
+        note=" ".join([note, *_note_of_truncated(table)]),
     )
 
 
@@ -248,7 +257,8 @@ def win_rates(
         *_estimate("rate", digits=2),
     ]
     note = _(
-        "Only the cohort rate compares deals at equal age. The closed rate leaves out slow deals; "
+        "Only the cohort rate compares deals at equal age; it is an estimate, since open deals are "
+        "followed until now, and so not k/n. The closed rate leaves out slow deals; "
         "the created rate is low for young deals."
     )
     return _table(table, columns, what, seen, note)
@@ -278,13 +288,15 @@ def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None
         ),
         *_estimate("created_rate"),
         *_estimate("cohort_rate"),
-        Column(label("is_mature"), "flag", lambda row: _maturity(row.is_mature)),
+        Column(label("is_mature"), "flag", lambda row: _maturity(row)),
     ]
     note = _(
         "The closed rate goes by month of closing and swings when losses are logged in bulk; the "
         "created and the cohort rate go by month of creation."
     )
-    return _table(table, columns, what, seen, note)
+    note = " ".join([note, *_note_of_truncated(table)])
+    marked = table.assign(is_truncated=truncated(table))
+    return _table(marked, columns, what, seen, note)
 
 
 def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -462,7 +474,7 @@ def rejected(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
     columns = [
         Column(label("file"), "text", lambda row: words.value(row.file)),
         Column(label("outcome"), "text", lambda row: words.rejection(row.outcome)),
-        Column(label("reason"), "text", lambda row: words.plain_slug(row.reason)),
+        Column(label("reason"), "text", lambda row: words.problem(row.reason)),
         Column(label("column"), "text", lambda row: _or_nothing(row.column)),
         *_counts("n_rows", "line"),
         Column(label("found"), "text", lambda row: words.value(row.value)),
@@ -473,8 +485,10 @@ def rejected(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
 def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     """
     Show what was found in the data, with the number of rows concerned.
+
+    Most findings are of the whole export, so the caption names no date.
     """
-    what = _("Data findings")
+    what = _("Data findings, of the export as loaded")
     if table.empty:
         return missing(what, seen=seen, reason=reason or _("Nothing was found."))
     columns = [
@@ -487,16 +501,16 @@ def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
             lambda row: words.finding_detail(row.kind, _or_nothing(row.detail)),
         ),
     ]
-    return _table(table, columns, what, seen)
+    return html.table(caption=what, **_cells(table, columns))
 
 
 def exclusions(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     """
-    Show how many deals the numbers leave out, by reason.
+    Show how many deals of the export are left out, by reason, and how many are used.
     """
-    what = _("Deals left out, by reason")
+    what = _("Deals in the export, used and left out")
     if table.empty:
-        return missing(what, seen=seen, reason=reason or _("No deal is left out."))
+        return missing(what, seen=seen, reason=reason)
     columns = [
         Column(label("reason"), "text", lambda row: words.exclusion(row.reason)),
         *_counts("n_deals"),
@@ -552,8 +566,41 @@ def rep_name(name: Any, group: Any) -> str:
     --------
     >>> rep_name("王芳", "r7"), rep_name(None, "r7")
     ('王芳', 'r7')
+    >>> rep_name(None, None)
+    '(none)'
     """
-    return words.value(group if pd.isna(name) else name)
+    return words.person_or_team(group if pd.isna(name) else name)
+
+
+def rank_places(gate: Any) -> float:
+    """
+    Give how many places a rep could hold on average, all reps at once with 95 % confidence.
+
+    NaN where the gate does not say it.
+
+    Examples
+    --------
+    >>> rank_places({"rank_set_places": 38.9}), rank_places({"p_value": 0.2})
+    (38.9, nan)
+    """
+    return gate_value(gate, "rank_set_places") if "rank_set_places" in gate else float("nan")
+
+
+def is_ranking(gate: Any) -> bool:
+    """
+    Say whether a list of reps can be read as a ranking: of the places each could hold at most half.
+
+    Examples
+    --------
+    >>> is_ranking({"is_open": True, "rank_set_places": 15.0, "n_reps": 30})
+    True
+    >>> is_ranking({"is_open": True, "rank_set_places": 15.1, "n_reps": 30})
+    False
+    >>> is_ranking({"is_open": False, "rank_set_places": 3.0, "n_reps": 30})
+    False
+    """
+    few = rank_places(gate) <= gate_value(gate, "n_reps") / 2
+    return bool(gate_value(gate, "is_open") and few)
 
 
 def period(row: Any) -> str:
@@ -580,15 +627,21 @@ def _table(
     *,
     row_header: int = 0,
 ) -> Html:
-    if "group" in table and not {"kind", "name"} & set(table):
+    if columns[0].label == label("group"):
         what = _("{what}, by group").format(what=what)
     return html.table(
         caption=_caption(what, seen),
-        columns=[(column.label, column.kind) for column in columns],
-        rows=[[column.cell(row) for column in columns] for row in table.itertuples()],
+        **_cells(table, columns),
         note=note,
         row_header=row_header,
     )
+
+
+def _cells(table: pd.DataFrame, columns: Sequence[Column]) -> dict[str, list]:
+    return {
+        "columns": [(column.label, column.kind) for column in columns],
+        "rows": [[column.cell(row) for column in columns] for row in table.itertuples()],
+    }
 
 
 def _caption(what: str, seen: Any) -> str:
@@ -613,7 +666,7 @@ def _place(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:
 def _team(table: pd.DataFrame, by: str) -> list[Column]:
     if by == "team" or "team" not in table or table["team"].isna().all():
         return []
-    return [Column(label("team"), "text", lambda row: words.value(row.team))]
+    return [Column(label("team"), "text", lambda row: words.person_or_team(row.team))]
 
 
 def _counts(*names: str) -> list[Column]:
@@ -691,14 +744,29 @@ def _signed(n: float) -> str:
 
 
 def _grid_cell(cell: Any) -> str:
+    if cell.is_truncated:
+        return f"{numbers.missing()} {words.incomplete_mark()}"
     if not cell.is_mature:
         return words.immature_mark()
     interval = numbers.percent_range(cell.won_rate_low, cell.won_rate_high)
     return f"{numbers.percent(cell.won_rate, digits=1)} ({interval}) {numbers.count(cell.n_won)}"
 
 
-def _maturity(is_mature: bool) -> str:
-    return _("mature") if is_mature else words.immature()
+def _maturity(row: Any) -> str:
+    if row.is_truncated:
+        return words.incomplete()
+    return _("mature") if row.is_mature else words.immature()
+
+
+def _note_of_truncated(table: pd.DataFrame) -> list[str]:
+    if not truncated(table).any():
+        return []
+    return [
+        _(
+            "{mark}: the month began before the first closing that the source recorded. Deals that "
+            "closed early are missing from it, so that what was won by an age cannot be said."
+        ).format(mark=words.incomplete())
+    ]
 
 
 def _ranking_note(gate: Any) -> str:
@@ -723,14 +791,14 @@ def _ranking_note(gate: Any) -> str:
 
 def _rank_sets(gate: Any) -> list[str]:
     """How far the whole list can be read as a ranking, where the gate says it and is open."""
-    if "rank_set_places" not in gate or not gate_value(gate, "is_open"):
+    if pd.isna(rank_places(gate)) or not gate_value(gate, "is_open"):
         return []
     return [
         _(
             "With 95 % confidence in all places at once, a rep could hold {places} of the {n} places on "
             "average: read the list as a ranking only as far as that allows."
         ).format(
-            places=numbers.count(round(gate_value(gate, "rank_set_places"))),
+            places=numbers.count(rank_places(gate)),
             n=numbers.count(gate_value(gate, "n_reps")),
         )
     ]

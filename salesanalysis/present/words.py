@@ -153,6 +153,8 @@ def _labels_of_counts() -> dict[str, str]:
         "n_advanced": _("Went on"),
         "n_lost": _("Lost"),
         "n_open": _("Still open"),
+        "n_neither": _("Neither by then"),
+        "n_followed_less": _("Followed for less"),
         "n_removed": _("Removed"),
         "n_won": _("Won"),
         "n_cohort": _("Deals created"),
@@ -291,6 +293,19 @@ def value(name: object) -> str:
     return _("(empty)") if is_missing or str(name) == "" else str(name)
 
 
+def person_or_team(name: object) -> str:
+    """
+    Show the name of a rep or a team; without one it is "(none)".
+
+    Examples
+    --------
+    >>> person_or_team("王芳"), person_or_team(None)
+    ('王芳', '(none)')
+    """
+    text = value(name)
+    return _("(none)") if text == _("(empty)") else text
+
+
 def holder_type(name: object) -> str:
     """
     Name the kind of a quota's holder.
@@ -361,6 +376,30 @@ def immature_mark() -> str:
     return _("未满期")
 
 
+def incomplete() -> str:
+    """
+    Mark a month whose early closings are missing from the source.
+
+    Examples
+    --------
+    >>> incomplete()
+    '不完整 incomplete'
+    """
+    return _("不完整 incomplete")
+
+
+def incomplete_mark() -> str:
+    """
+    Give the short form of `incomplete`, for a cell of a grid.
+
+    Examples
+    --------
+    >>> incomplete_mark()
+    '不完整'
+    """
+    return _("不完整")
+
+
 def plain_slug(slug: str) -> str:
     """
     Read a slug as words.
@@ -404,6 +443,12 @@ def finding(kind: str) -> str:
             "Deals created before the first recorded closing: their early closings are missing"
         ),
         "older_than_any_closed": _("Open deals older than any deal was when it closed"),
+        "no_open_deals": _(
+            "A rep without an open deal: open deals may be missing from the export, which makes "
+            "this rep's rate look too high"
+        ),
+        "after_extraction": _("Records dated after the declared day of the export"),
+        "unknown_stage": _("Deals whose stage the list of stages does not hold"),
     }.get(kind, plain_slug(kind))
 
 
@@ -419,6 +464,7 @@ def finding_detail(kind: str, detail: str) -> str:
     sentence = {
         "left_truncation": _("first closing on the day named; about {n} earlier ones expected"),
         "older_than_any_closed": _("the longest took {n} days to close"),
+        "no_open_deals": _("of all other deals {n} are open"),
     }.get(kind)
     return sentence.format(n=detail) if sentence else detail
 
@@ -436,9 +482,42 @@ def rejection(outcome: str) -> str:
     return outcomes.get(outcome, plain_slug(outcome))
 
 
+def problem(reason: str) -> str:
+    """
+    Say what was wrong with a row that was not accepted; an unknown reason shows its own name.
+
+    Examples
+    --------
+    >>> problem("not_int"), problem("on_the_moon")
+    ('Not a whole number', 'On the moon')
+    """
+    return {
+        "not_ts": _("Not a date and time in the declared notation"),
+        "not_date": _("Not a date in the declared notation"),
+        "not_money": _("Not an amount in the declared notation"),
+        "not_share": _("Not a share: no number, or no per cent"),
+        "not_a_share": _("A share below 0 % or above 100 %"),
+        "not_int": _("Not a whole number"),
+        "not_number": _("Not a number"),
+        "not_bool": _("Neither yes nor no"),
+        "missing": _("Empty, but needed"),
+        "year_out_of_range": _("A date before 1900 or after 2200"),
+        "time_does_not_exist": _("A time of day that the clock skipped in the declared time zone"),
+        "not_allowed": _("None of the values that this column may have"),
+        "duplicate": _("Its key stands in an earlier row already"),
+        "unknown_deal": _("Of a deal that is not among the deals accepted"),
+        "unknown_stage": _("In a stage that the list of stages does not hold"),
+        "closed_without_date": _("Won or lost, but without a date of closing"),
+        "closed_before_created": _("Closed before it was created"),
+        "ends_before_it_begins": _("Ends before it begins"),
+        "wrong_field_count": _("More or fewer fields than the header"),
+        "empty_row": _("An empty line"),
+    }.get(reason, plain_slug(reason))
+
+
 def exclusion(reason: str) -> str:
     """
-    Say why deals are left out; a reason without a sentence shows its own name.
+    Say why deals are left out, or that they are used; an unknown reason shows its own name.
 
     Examples
     --------
@@ -446,8 +525,12 @@ def exclusion(reason: str) -> str:
     ('Removed in the CRM (deleted or merged)', 'On the moon')
     """
     return {
+        "not_accepted": _("Rows of the deals file set aside when it was loaded"),
         "removed": _("Removed in the CRM (deleted or merged)"),
         "no_created_on": _("No date of creation"),
+        "no_owner": _("No owner"),
+        "too_young": _("Created too recently to have had the time"),
+        "used": _("Used"),
     }.get(reason, plain_slug(reason))
 
 

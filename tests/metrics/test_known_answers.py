@@ -76,7 +76,7 @@ def test_maven_win_rates_differ_by_what_they_divide_by(maven):
     assert rates.loc["closed", "rate"] == pytest.approx(0.63150, abs=5e-6)
     assert rates.loc["created", ["n_won", "n_deals"]].tolist() == [4238, 8300]
     assert rates.loc["with_stale", "n_deals"] == 6711 + 1291
-    assert quality.exclusions(maven).to_numpy().tolist() == [["no_created_on", 500]]
+    assert quality.exclusions(maven).to_numpy().tolist() == [["no_created_on", 500], ["used", 8300]]
     assert pytest.approx(0.48159, abs=5e-6) == 4238 / (8300 + 500)
 
 

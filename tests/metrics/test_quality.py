@@ -70,17 +70,57 @@ def test_every_random_row_is_in_the_books(view):
 
 def test_exclusions_are_the_deals_that_rates_leave_out(view):
     """
-    Removed deals and deals without a creation date, once each, and with the counted ones they are all deals.
+    Removed, undated, ownerless and young deals, each under its first reason, and with the used ones they are all.
     """
     removed = sum(deal.status == "removed" for deal in view.deals)
     undated = sum(deal.status != "removed" and not deal.created_on for deal in view.deals)
     counted = sum(age(deal, view.day) is not None for deal in view.deals)
 
-    left_out = quality.exclusions(view.seen).set_index("reason")["n_deals"]
+    rows = (
+        quality.exclusions(view.seen)
+        .set_index("reason")["n_deals"]
+        .drop("not_accepted", errors="ignore")
+    )
 
-    expected = {"no_created_on": undated, "removed": removed}
-    assert left_out.to_dict() == {reason: n for reason, n in expected.items() if n}
-    assert counted + left_out.sum() == len(view.deals)
+    expected = {"no_created_on": undated, "removed": removed, "used": counted}
+    assert rows.to_dict() == {reason: n for reason, n in expected.items() if n or reason == "used"}
+    assert rows.sum() == len(view.deals)
+
+
+def test_a_report_on_old_enough_deals_of_reps_leaves_out_the_others(view):
+    """
+    The deals of rep ranking are those used; the rest is accounted for.
+    """
+    old = [d for d in view.deals if d.status != "removed" and d.created_on and d.segments["owner"]
+           and (view.day - d.created_on).days >= 60]  # fmt: skip
+
+    rows = quality.exclusions(view.seen, younger_than_days=60, needs_owner=True)
+
+    rows = rows.set_index("reason")["n_deals"].drop("not_accepted", errors="ignore")
+    assert rows["used"] == len(old)
+    assert rows.sum() == len(view.deals)
+
+
+@pytest.mark.parametrize(("left_on", "found"), [("", ["Ann"]), ("2026-03-01", [])])
+def test_a_rep_without_any_open_deal_is_a_finding_unless_she_left(see, left_on, found):
+    """
+    40 closed deals and none open, where the other rep has every second one open, is no chance (.5 ** 40).
+    """
+    closed = {"status": "lost", "closed_at": "2026-02-01 09:00:00"}
+    deal = {"created_at": "2026-01-05 09:00:00"}
+    deals = [deal | closed | {"deal_id": f"a{n}", "owner": "ann"} for n in range(40)]
+    deals += [deal | closed | {"deal_id": f"b{n}", "owner": "bob"} for n in range(20)]
+    deals += [deal | {"deal_id": f"c{n}", "owner": "bob", "status": "open"} for n in range(20)]
+    people = [
+        {"person_id": "ann", "name": "Ann", "left_on": left_on},
+        {"person_id": "bob", "name": "Bob", "left_on": ""},
+    ]
+
+    findings = quality.findings(see({"deals": deals, "people": people}, "2026-04-05"))
+
+    rows = findings[findings["kind"] == "no_open_deals"]
+    assert rows["subject"].tolist() == found
+    assert rows[["n_rows", "detail"]].values.tolist() == [[40, "50%"]] * len(found)
 
 
 def test_open_deals_older_than_any_closed_one(view):

@@ -1,4 +1,30 @@
 SELECT
+  MIN(closed_on) AS day
+FROM deals
+WHERE
+  cause IN (1, 2);
+
+SELECT
+  exit_age,
+  CASE WHEN cause = 0 THEN 0 ELSE 1 END AS is_closed,
+  COUNT(*) AS n
+FROM deals
+WHERE
+  created_on >= ? AND NOT cause IS NULL
+GROUP BY
+  1,
+  2;
+
+SELECT
+  created_on,
+  COUNT(*) AS n
+FROM deals
+WHERE
+  created_on < ? AND NOT cause IS NULL
+GROUP BY
+  1;
+
+SELECT
   DATE_TRUNC('MONTH', closed_on) AS month,
   SUM(CASE WHEN cause = 1 THEN 1 ELSE 0 END) AS n_won_closed,
   COUNT(*) AS n_closed

@@ -4,6 +4,10 @@ SELECT
     THEN 'removed'
     WHEN created_on IS NULL
     THEN 'no_created_on'
+    WHEN owner IS NULL AND ? = 1
+    THEN 'no_owner'
+    WHEN days_since_created < ?
+    THEN 'too_young'
     ELSE 'used'
   END AS reason,
   COUNT(*) AS n_deals

@@ -35,3 +35,24 @@ SELECT
 FROM deals
 WHERE
   cause = 0 AND exit_age > ?;
+
+SELECT
+  owner,
+  COUNT(*) AS n,
+  SUM(CASE WHEN cause = 0 THEN 1 ELSE 0 END) AS n_open
+FROM deals
+WHERE
+  NOT cause IS NULL AND NOT owner IS NULL
+GROUP BY
+  1;
+
+SELECT
+  person_id
+FROM people
+WHERE
+  NOT left_on IS NULL;
+
+SELECT
+  person_id,
+  name
+FROM people;
