@@ -5,6 +5,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 from salesanalysis.report.exits import Exit, RunError
@@ -49,7 +50,9 @@ def _code(error: Exception) -> Exit:
 
     if isinstance(error, InputRefused):
         return Exit.INPUT_REFUSED
-    return Exit.USAGE if isinstance(error, MappingError | ValueError) else Exit.UNEXPECTED
+    if isinstance(error, MappingError | ValueError):
+        return Exit.USAGE
+    return Exit.NOT_PUBLISHED if isinstance(error, OSError) else Exit.UNEXPECTED
 
 
 def _leave(error: Exception | str, code: Exit) -> None:
@@ -63,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="salesanalysis",
         description="Sales-process reports from CRM data: load an export, then run the reports.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {metadata.version('salesanalysis')}"
     )
     verbs = parser.add_subparsers(required=True, metavar="{load,run,sample}")
     load = _verb(verbs, "load", "bring CRM tables into a store", _LOAD, _load)
@@ -86,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--as-of",
         metavar="DAY",
-        help="last day observed, such as 2017-12-31, or last_month_end (default: the suite's)",
+        help="last day observed, such as 2017-12-31, today or last_month_end (default: the suite's)",
     )
     run.add_argument(
         "--crm", type=Path, metavar="STORE", help="store to read (default: the suite's)"

@@ -1,5 +1,6 @@
 """Rows that make sense together become canonical tables; the others are quarantined under a reason."""
 
+from salesanalysis.crm.errors import InputRefused
 from salesanalysis.crm.mapping import Mapping
 from salesanalysis.crm.read import LINE
 from salesanalysis.crm.store import Session, literal
@@ -30,6 +31,19 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     """
     if name == "deals" and rules.deals_from_events:
         _complete_deals_from_events(session, file)
+    if (
+        name == "deals"
+        and not rules.deals_from_events
+        and "closed_at" not in rules.tables[name].columns
+    ):
+        closed = session.one(
+            "SELECT count(*) FROM typed WHERE _problem IS NULL AND status IN ('won', 'lost')"
+        )
+        if closed:
+            raise InputRefused(
+                f"deals need `closed_at` where they are won or lost: {closed:,} rows of {file} are, and the mapping "
+                "file names no column for it"
+            )
     checks = list(_CHECKS.get(name, []))
     columns = [column.name for column in TABLES[name]]
     if name != "deals" and "deal_id" in columns:

@@ -19,6 +19,9 @@ def record(session: Session, rules: Mapping, files: dict[str, dict]) -> None:
         if rules.encoding is None and about["encoding"] != "parquet":
             _add(session, "guessed_encoding", file, about["n_in"], about["encoding"])
     _deal_findings(session)
+    _date_findings(session, rules)
+    if "stages" in rules.tables:
+        _stage_findings(session)
     if "stage_events" in rules.tables:
         _history_findings(session)
     if "people" in rules.tables:
@@ -101,6 +104,32 @@ def _deal_findings(session: Session) -> None:
             "SELECT count(*) FROM deals WHERE status IN ('won', 'lost') AND closed_on = created_on"
         ),
     )
+
+
+def _date_findings(session: Session, rules: Mapping) -> None:
+    """Records dated after the declared day of the export: the day, a clock or a time zone is wrong."""
+    columns = {"deals": ("created_on", "closed_on"), "stage_events": ("entered_on",)}
+    for name, days in columns.items():
+        for day in days:
+            if name in rules.tables:
+                later = f"SELECT count(*) FROM {name} WHERE {day} > ?"
+                detail = f"after {rules.extracted_on}"
+                _add(
+                    session,
+                    "after_extraction",
+                    f"{name}.{day}",
+                    session.one(later, (rules.extracted_on,)),
+                    detail,
+                )
+
+
+def _stage_findings(session: Session) -> None:
+    rows = session.rows(
+        "SELECT stage, count(*) FROM deals d WHERE stage IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stages s "
+        "WHERE s.stage = d.stage AND s.pipeline = d.pipeline) GROUP BY 1 ORDER BY 1"
+    )
+    for stage, count in rows:
+        _add(session, "unknown_stage", f"stage “{stage}”", count)
 
 
 def _history_findings(session: Session) -> None:

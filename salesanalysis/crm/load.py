@@ -1,5 +1,6 @@
 """Bring a CRM export into a store: read, convert, set aside what is not right, and count every row."""
 
+import csv
 import hashlib
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from salesanalysis.crm.errors import InputRefused, MappingError
 from salesanalysis.crm.mapping import Mapping, TableMap, read_mapping
 from salesanalysis.crm.read import LINE, read_file
 from salesanalysis.crm.store import FORMAT, Session, literal, new_store, quoted
-from salesanalysis.crm.tables import KEYS, TABLES
+from salesanalysis.crm.tables import KEYS, SEGMENTS, TABLES
 
 _BOOKS = """
 CREATE TABLE ledger (position INTEGER, "table" VARCHAR, file VARCHAR, n_in BIGINT, n_accepted BIGINT,
@@ -23,7 +24,15 @@ CREATE TABLE findings (kind VARCHAR, subject VARCHAR, n_rows BIGINT, detail VARC
 CREATE TABLE about (key VARCHAR, value VARCHAR);
 CREATE TABLE impossible ("table" VARCHAR, reason VARCHAR);
 """
-_NOT_GIVEN = "the source was loaded without it"
+_NOT_GIVEN = "no table of the mapping file fills {}"
+_HINTS = {
+    "not_money": "declare `thousands` and `decimal` as the file writes them",
+    "not_ts": "declare `datetime` (or the column's `format`) as the file writes it",
+    "not_date": "declare `date` (or the column's `format`) as the file writes it",
+    "not_allowed": "map each text with `values`, and the rest with `otherwise`",
+    "closed_without_date": "map `closed_at`, or correct the rows",
+    "missing": "correct the rows, or say with `optional` why the column may be empty",
+}
 
 
 def _say(text: str) -> None:
@@ -76,10 +85,8 @@ def load(
                 say(f"convert {name}")
                 _convert(session, name, position, rules, files)
         if not session.one("SELECT count(*) FROM deals"):
-            raise InputRefused(
-                f"no deal was accepted; the first row set aside: "
-                f"{session.rows('SELECT * FROM rejected ORDER BY line LIMIT 1')}"
-            )
+            reasons = "; ".join(_reasons(session)) or "the file holds no row"
+            raise InputRefused(f"no deal was accepted: {reasons}")
         say("build the history of each deal")
         spells.build(session, rules)
         say("check the data")
@@ -87,6 +94,7 @@ def load(
         _describe(session, rules)
         _drop_working_tables(session)
         say(_summary(session))
+        _write_rejected(session, into.with_suffix(".rejected.csv"), say)
     return into
 
 
@@ -274,8 +282,12 @@ def _describe(session: Session, rules: Mapping) -> None:
         if name not in rules.tables:
             session.run(
                 "INSERT INTO impossible VALUES (?, ?)",
-                (name, rules.impossible.get(name, _NOT_GIVEN)),
+                (name, rules.impossible.get(name, _NOT_GIVEN.format(name))),
             )
+    for column in ("owner", "amount", *SEGMENTS):
+        if column != "team" and column not in rules.tables["deals"].columns:
+            name = f"deals.{column}"
+            session.run("INSERT INTO impossible VALUES (?, ?)", (name, _NOT_GIVEN.format(name)))
 
 
 def _drop_working_tables(session: Session) -> None:
@@ -286,6 +298,55 @@ def _drop_working_tables(session: Session) -> None:
     )
     for name, kind in kinds.items():
         session.run(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {quoted(name)}")
+
+
+def _reasons(session: Session) -> list[str]:
+    """Why rows were set aside, most frequent first: table, reason, column, first line and value, what to do."""
+    rows = session.rows(
+        """
+        SELECT "table", outcome, reason, "column", count(*), min(line), arg_min(value, line), min(file)
+        FROM rejected GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 3, 4
+        """
+    )
+    return [
+        f"{count:,} {outcome} in {table}, {reason}"
+        + (f" ({column})" if column else "")
+        + f", first in {file} line {line}: {value!r}"
+        + (f"; {_HINTS[reason]}" if reason in _HINTS else "")
+        for table, outcome, reason, column, count, line, value, file in rows
+    ]
+
+
+def _write_rejected(session: Session, path: Path, say) -> None:
+    """Every row not accepted, beside the store, for whoever corrects the source."""
+    path.unlink(missing_ok=True)
+    rows = session.rows(
+        'SELECT file, line, "table", "column", value, outcome, reason FROM rejected ORDER BY ALL'
+    )
+    if not rows:
+        return
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "line", "table", "column", "value", "outcome", "reason"])
+        writer.writerows([_no_formula(cell) for cell in row] for row in rows)
+    say(
+        "\n".join(
+            [
+                "rows not accepted:",
+                *(f"  {reason}" for reason in _reasons(session)),
+                f"  all of them: {path}",
+            ]
+        )
+    )
+
+
+def _no_formula(cell):
+    """A text that a spreadsheet would run is told apart by a leading apostrophe."""
+    return (
+        f"'{cell}"
+        if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else cell
+    )
 
 
 def _summary(session: Session) -> str:

@@ -9,11 +9,21 @@ from typing import Any
 
 import pandas as pd
 
-from . import html, numbers, words
-from .figures import deals, estimate, nameable, won_in_time
+from . import charts, html, numbers, words
+from .figures import (
+    deals,
+    estimate,
+    latest_finished,
+    nameable,
+    no_ranking,
+    quota_months,
+    won_in_time,
+)
 from .html import Html
-from .tables import gate_value, rep_name
+from .tables import gate_value, is_ranking, rep_name
 from .words import _
+
+MOST_SEGMENTS = 3  # that a sentence names
 
 
 def sales_funnel(
@@ -113,15 +123,7 @@ def cohort_conversion(
         message = _("An estimated {estimate} of deals are won by the age of {age}").format(
             estimate=estimate(cohort, "rate"), age=age
         )
-    closed = rates.get("closed")
-    if closed is not None and pd.notna(closed["rate"]):
-        message += _("; the closed win rate says {rate}").format(
-            rate=numbers.percent(closed["rate"])
-        )
-        if at_age is not None and pd.notna(at_age["open_rate"]):
-            message += _(", as it leaves out open deals, {open} at that age").format(
-                open=numbers.percent(at_age["open_rate"])
-            )
+    message += _closed_message(cohort, rates.get("closed"), at_age)
     cards = [_rate_card(rates.get(name), name, age) for name in ("cohort", "closed")]
     cards += _fate_cards(at_age, age)
     overall = cycle[cycle["month"].isna()] if len(cycle) else cycle
@@ -142,7 +144,7 @@ def rep_ranking(
     reason: str | None = None,
 ) -> Html:
     """
-    Answer whether the reps can be told apart, and only then who leads.
+    Answer whether the reps can be told apart, and who leads only where the list is a ranking.
 
     Parameters
     ----------
@@ -157,12 +159,14 @@ def rep_ranking(
         Why no rep can be compared.
     """
     age = numbers.days(age_days)
-    cards = [_card(_("Reps with deals"), numbers.count(len(totals)))]
+    won = _("Won by {age}, of deals that old").format(age=age)
     if table.empty:
-        message = _("No rep can be compared yet: {reason}").format(
-            reason=reason or _("no deal with an owner is {age} old").format(age=age)
-        )
-        cards += [_card(_("Cohort win rate at {age}").format(age=age), numbers.missing())]
+        message = _no_rep_message(reason, age)
+        n_reps = totals["group"].notna().sum() if len(totals) else 0
+        cards = [
+            _card(_("Reps with deals"), numbers.count(n_reps)),
+            _card(won, numbers.missing()),
+        ]
     else:
         message = _ranking_message(table, gate, age)
         cards = [
@@ -172,7 +176,7 @@ def rep_ranking(
                 comparison=_("on {n} old enough").format(n=deals(gate_value(gate, "n_deals"))),
             ),
             _card(
-                _("Cohort win rate at {age}").format(age=age),
+                won,
                 numbers.percent(gate_value(gate, "overall_rate"), digits=1),
                 comparison=_("all reps together"),
             ),
@@ -186,6 +190,72 @@ def rep_ranking(
     if len(attainment):
         cards.append(_attainment_card(attainment))
     return html.answer(message=message, truth=truth(ledger, seen=seen), cards=cards)
+
+
+def segments(table: pd.DataFrame, *, seen: Any) -> Html:
+    """
+    Say how many segments differ from the rest by more than chance, and name the clearest.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``funnel.segments`` gives
+        Without rows nothing is shown.
+    seen : what ``observe`` gives
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> seen = SimpleNamespace(as_of=pd.Timestamp("2026-06-30"))
+    >>> table = pd.DataFrame({"q_value": [0.31, 0.08, float("nan")]})
+    >>> str(segments(table, seen=seen)).replace(numbers.NO_BREAK, " ")
+    '<p>As of 30 Jun 2026, none of the 2 comparisons stands out (smallest q 0.080).</p>\\n'
+    """
+    if table.empty:
+        return html.stack()
+    date = numbers.date(seen.as_of)
+    compared = table.dropna(subset="q_value")
+    clear = compared[compared["q_value"] < 0.05]
+    if compared.empty:
+        text = _("As of {date}, no segment can be compared with the rest.")
+        return html.paragraphs(text.format(date=date))
+    if clear.empty:
+        text = _("As of {date}, none of the {n} comparisons stands out (smallest q {q}).")
+        q = numbers.p_value(compared["q_value"].min()).removeprefix("= ")
+        return html.paragraphs(text.format(date=date, n=numbers.count(len(compared)), q=q))
+    text = words.translate_n(
+        "As of {date}, {k} of {n} comparisons stands out (q < 0.05): {named}.",
+        "As of {date}, {k} of {n} comparisons stand out (q < 0.05): {named}.",
+        len(clear),
+    )
+    if len(clear) > MOST_SEGMENTS:
+        text = _(
+            "As of {date}, {k} of {n} comparisons stand out (q < 0.05); the clearest: {named}."
+        )
+    named = _differences(clear.nsmallest(MOST_SEGMENTS, "q_value"))
+    k, n = numbers.count(len(clear)), numbers.count(len(compared))
+    return html.paragraphs(text.format(date=date, k=k, n=n, named=named))
+
+
+def cautions(findings: pd.DataFrame, *, seen: Any) -> Html:
+    """
+    Warn of the findings that bend the figures, each with its numbers and what it does to them.
+
+    Parameters
+    ----------
+    findings : DataFrame, as ``quality.findings`` gives
+        Without a serious one nothing is shown.
+    seen : what ``observe`` gives
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> seen = SimpleNamespace(source={"name": "CRM"})
+    >>> str(cautions(pd.DataFrame({"kind": ["zero_span"]}), seen=seen))
+    ''
+    """
+    rows = [] if findings.empty else list(findings.itertuples())
+    texts = [say(row, seen) for kind, say in _CAUTIONS.items() for row in rows if row.kind == kind]
+    return html.notice(title=_("Read with care"), text=texts) if texts else html.stack()
 
 
 def measure_cards_sales_funnel() -> Html:
@@ -251,6 +321,102 @@ def _likely(row: pd.Series, rate: str) -> str:
 
 def _why(reason: str | None) -> str:
     return _(" ({reason})").format(reason=reason) if reason else ""
+
+
+def _closed_message(
+    cohort: pd.Series | None, closed: pd.Series | None, at_age: pd.Series | None
+) -> str:
+    """The closed win rate beside the cohort one; why it is higher, where it is."""
+    if closed is None or pd.isna(closed["rate"]):
+        return ""
+    rate = numbers.percent(closed["rate"])
+    is_higher = (
+        cohort is not None
+        and closed["rate"] > cohort["rate"]
+        and rate != numbers.percent(cohort["rate"])
+    )
+    if not is_higher or at_age is None or pd.isna(at_age["open_rate"]):
+        return _("; the closed win rate says {rate}").format(rate=rate)
+    return _(
+        "; the closed win rate says {rate} because it leaves out the deals still open, {open} at "
+        "that age"
+    ).format(rate=rate, open=numbers.percent(at_age["open_rate"]))
+
+
+def _differences(segments: pd.DataFrame) -> str:
+    several = segments["pipeline"].nunique(dropna=False) > 1
+    return "; ".join(
+        _("{place}, {difference} points against the rest ({low} to {high})").format(
+            place=charts.place(row, several_pipelines=several),
+            difference=numbers.points(row.difference),
+            low=numbers.points(row.difference_low),
+            high=numbers.points(row.difference_high),
+        )
+        for row in segments.itertuples()
+    )
+
+
+def _left_truncated(row: Any, seen: Any) -> str:
+    return _(
+        "{source} records no closing before {date}, although of the {n} created earlier about "
+        "{expected} should have closed by then: the deals that closed early are missing. Shares "
+        "won at early ages read too low, times to close too long; months that began before that "
+        "day are marked {mark} and give no rate by age."
+    ).format(
+        source=seen.source["name"],
+        date=numbers.date(pd.Timestamp(row.subject)),
+        n=deals(row.n_rows),
+        expected=row.detail,
+        mark=words.incomplete(),
+    )
+
+
+def _older_than_any_closed(row: Any, seen: Any) -> str:
+    text = words.translate_n(
+        "{n} open deal in {source} is older than any deal was when it closed ({days}). If it was "
+        "lost without a record, the open deals look too many and the closed win rate too high.",
+        "{n} open deals in {source} are older than any deal was when it closed ({days}). As far as "
+        "they were lost without a record, the open deals look too many and the closed win rate too "
+        "high.",
+        row.n_rows,
+    )
+    days = numbers.days(float(row.detail))
+    return text.format(n=numbers.count(row.n_rows), source=seen.source["name"], days=days)
+
+
+def _no_open_deals(row: Any, seen: Any) -> str:
+    return _(
+        "None of the {n} of {name} is open in {source}, although of all other deals {share} are: "
+        "open deals may be missing from the export, which makes this rep's rate look too high."
+    ).format(
+        n=deals(row.n_rows),
+        name=words.person_or_team(row.subject),
+        source=seen.source["name"],
+        share=row.detail,
+    )
+
+
+def _after_extraction(row: Any, seen: Any) -> str:
+    text = words.translate_n(
+        "{n} record of {source} is dated after the declared day of the export ({subject}). It "
+        "counts as not yet happened; if the declared day is too early, closings are missing and "
+        "deals look open that are not.",
+        "{n} records of {source} are dated after the declared day of the export ({subject}). They "
+        "count as not yet happened; if the declared day is too early, closings are missing and "
+        "deals look open that are not.",
+        row.n_rows,
+    )
+    return text.format(
+        n=numbers.count(row.n_rows), source=seen.source["name"], subject=words.value(row.subject)
+    )
+
+
+_CAUTIONS = {
+    "left_truncation": _left_truncated,
+    "older_than_any_closed": _older_than_any_closed,
+    "no_open_deals": _no_open_deals,
+    "after_extraction": _after_extraction,
+}
 
 
 def _of_pipeline(table: pd.DataFrame, pipeline: object) -> pd.DataFrame:
@@ -337,10 +503,16 @@ def _step_card(steps: pd.DataFrame) -> dict[str, str]:
 
 def _time_card(times: pd.DataFrame) -> dict[str, str]:
     longest = times.loc[times["median_days"].idxmax()]
+    n_equal = (times["median_days"] == longest["median_days"]).sum() - 1
+    comparison = _("longest of {n} stages").format(n=numbers.count(len(times)))
+    if n_equal:
+        comparison = words.translate_n(
+            "longest, with {n} other", "longest, with {n} others", n_equal
+        ).format(n=numbers.count(n_equal))
     return _card(
         _("Median time in {stage}").format(stage=words.stage(longest["stage"])),
         numbers.days(longest["median_days"]),
-        comparison=_("longest of {n} stages").format(n=numbers.count(len(times))),
+        comparison=comparison,
     )
 
 
@@ -350,12 +522,13 @@ def _rate_card(row: pd.Series | None, name: str, age: str) -> dict[str, str]:
         label = _("{label} at {age}").format(label=label, age=age)
     if row is None:
         return _card(label, numbers.missing())
-    return _card(
-        label,
-        numbers.percent(row["rate"], digits=1),
-        _likely(row, "rate"),
-        numbers.of(row["n_won"], row["n_deals"]),
-    )
+    counts = numbers.of(row["n_won"], row["n_deals"])
+    if name == "cohort":
+        # The rate is no quotient of these two: an open deal is followed for a part of the time.
+        counts = _("{k} won by then, of {n} followed; open ones until now").format(
+            k=numbers.count(row["n_won"]), n=numbers.count(row["n_deals"])
+        )
+    return _card(label, numbers.percent(row["rate"], digits=1), _likely(row, "rate"), counts)
 
 
 def _fate_cards(at_age: pd.Series | None, age: str) -> list[dict[str, str]]:
@@ -383,14 +556,27 @@ def _ranking_message(table: pd.DataFrame, gate: Any, age: str) -> str:
     overall = numbers.percent(gate_value(gate, "overall_rate"))
     if not gate_value(gate, "is_open"):
         return _(
-            "The data cannot tell these {n} reps apart (p {p}); no ranks are shown. Together they "
-            "win {overall} of deals by the age of {age}, and differ no more than by chance"
+            "The data cannot tell these {n} reps apart (p {p}), so no ranks are shown; together "
+            "they win {overall} of deals by the age of {age}"
         ).format(n=n, p=p, overall=overall, age=age)
     leader = table.nlargest(1, "shrunk_rate").iloc[0]
+    if not is_ranking(gate):
+        return _(
+            "The {n} reps differ in how often they win by the age of {age} (p {p}){no_ranking}; "
+            "the highest estimate is {name}'s, {estimate}, against {overall} for all"
+        ).format(
+            n=n,
+            age=age,
+            p=p,
+            no_ranking=no_ranking(gate),
+            name=rep_name(leader["name"], leader["group"]),
+            estimate=estimate(leader, "shrunk_rate"),
+            overall=overall,
+        )
     return _(
         "{name} wins an estimated {estimate} of deals by the age of {age}, against {overall} for "
-        "all {n} reps, and could hold any rank from {low} to {high}; the reps differ by more than "
-        "chance (p {p})"
+        "all {n} reps, and could hold any rank from {low} to {high} (90 % interval); the reps "
+        "differ by more than chance (p {p})"
     ).format(
         name=rep_name(leader["name"], leader["group"]),
         estimate=estimate(leader, "shrunk_rate"),
@@ -403,8 +589,18 @@ def _ranking_message(table: pd.DataFrame, gate: Any, age: str) -> str:
     )
 
 
+def _no_rep_message(reason: str | None, age: str) -> str:
+    if reason:
+        return _("No rep can be compared: {reason}").format(reason=reason)
+    return _(
+        "No rep can be compared: that takes two or more reps with deals that are {age} old, some "
+        "of them won and some not"
+    ).format(age=age)
+
+
 def _top_amount_card(totals: pd.DataFrame, seen: Any) -> dict[str, str]:
     label = _("Largest won amount")
+    totals = totals[totals["group"].notna()] if len(totals) else totals
     amounts = totals["won_amount"] if len(totals) else pd.Series(dtype=float)
     if amounts.isna().all():
         return _card(label, numbers.missing())
@@ -417,9 +613,12 @@ def _top_amount_card(totals: pd.DataFrame, seen: Any) -> dict[str, str]:
 
 
 def _attainment_card(attainment: pd.DataFrame) -> dict[str, str]:
-    judged = attainment[attainment["is_finished"].astype(bool)].dropna(subset="attainment")
+    label, shown = _("Quotas reached"), latest_finished(attainment)
+    if shown.empty:
+        return _card(label, numbers.missing(), comparison=_("no quota period is over yet"))
+    judged = shown["attainment"].dropna()
     return _card(
-        _("Quotas reached"),
-        numbers.of((judged["attainment"] >= 1).sum(), len(judged)),
-        comparison=_("persons and teams, finished periods"),
+        label,
+        _("{k} of {n}").format(k=numbers.count((judged >= 1).sum()), n=numbers.count(len(judged))),
+        comparison=_("persons and teams, {months}").format(months=quota_months(shown)),
     )

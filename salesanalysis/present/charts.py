@@ -325,10 +325,7 @@ def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot([row.rate], [y], "o", color=ROLES["measure"], markerfacecolor=fill)
     _note_rows(
         ax,
-        [
-            f"{numbers.percent(row.rate)} ({counts_behind(row)})"
-            for row in table.itertuples()
-        ],
+        [f"{numbers.percent(row.rate)} ({counts_behind(row)})" for row in table.itertuples()],
     )
     _share_axis(ax, words._("Share won"))
     return ax

@@ -240,9 +240,7 @@ def cohort_grid(
         subtitle=_(
             "Share of deals won by age in days, by month of creation; {n} cohorts until {date}; "
             "{mark} cells are short, not low"
-        ).format(
-            n=numbers.count(len(months)), date=numbers.date(seen.as_of), mark=words.immature()
-        )
+        ).format(n=numbers.count(len(months)), date=numbers.date(seen.as_of), mark=words.immature())
         + _incomplete(months),
         alt=_("Grid of {n} months by {ages} ages. {finding}.").format(
             n=numbers.count(len(months)),
@@ -431,7 +429,7 @@ def attainment(
         headline=_("{k} of {n} quotas were reached, {period}").format(
             k=numbers.count((judged["attainment"] >= 1).sum()),
             n=numbers.count(len(judged)),
-            period=months(shown),
+            period=quota_months(shown),
         ),
         subtitle=_(
             "Quota attainment: credited amount / prorated quota, in per cent; persons and teams "
@@ -461,7 +459,7 @@ def latest_finished(attainment: pd.DataFrame) -> pd.DataFrame:
     return finished[finished["period_end"] == finished["period_end"].max()]
 
 
-def months(attainment: pd.DataFrame) -> str:
+def quota_months(attainment: pd.DataFrame) -> str:
     """
     Name the period of quotas that share one: by its months where they are whole, else by its days.
 
@@ -469,9 +467,9 @@ def months(attainment: pd.DataFrame) -> str:
     --------
     >>> table = pd.DataFrame({"period_start": [pd.Timestamp("2026-04-01")],
     ...                       "period_end": [pd.Timestamp("2026-06-30")]})
-    >>> months(table).replace(numbers.NO_BREAK, " ")
+    >>> quota_months(table).replace(numbers.NO_BREAK, " ")
     'Apr–Jun 2026'
-    >>> months(table.assign(period_end=pd.Timestamp("2026-06-28"))).replace(numbers.NO_BREAK, " ")
+    >>> quota_months(table.assign(period_end=pd.Timestamp("2026-06-28"))).replace(numbers.NO_BREAK, " ")
     '1 Apr 2026 – 28 Jun 2026'
     """
     row = next(attainment.itertuples())
@@ -497,7 +495,7 @@ def no_ranking(gate: Any) -> str:
         return ""
     places = tables.rank_places(gate)
     if pd.isna(places):
-        return _(", but the list is no ranking: how far the places are known was not computed")
+        return _(", which alone makes no ranking")
     return _(
         ", but the list is no ranking: a rep could hold {places} of its {n} places on average"
     ).format(places=numbers.count(places), n=numbers.count(gate_value(gate, "n_reps")))

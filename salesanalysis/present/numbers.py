@@ -243,9 +243,10 @@ def month_range(first: datetime.date, last: datetime.date) -> str:
 
     Examples
     --------
-    >>> month_range(pd.Timestamp("2026-04-01"), pd.Timestamp("2026-06-30"))
+    >>> first, last = pd.Timestamp("2026-04-01"), pd.Timestamp("2026-06-30")
+    >>> month_range(first, last).replace(NO_BREAK, " ")
     'Apr–Jun 2026'
-    >>> month_range(pd.Timestamp("2026-04-01"), pd.Timestamp("2026-04-30"))
+    >>> month_range(first, first).replace(NO_BREAK, " ")
     'Apr 2026'
     """
     text = format_interval(first, last, "yMMM", locale=locale())

@@ -217,9 +217,8 @@ def grid(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     ages = sorted(table["age_days"].unique())
-    rows = []
-    for cohort, cells in table.groupby("cohort", sort=True):
-        cells = cells.assign(is_truncated=truncated(cells))
+    marked, rows = table.assign(is_truncated=truncated(table)), []
+    for cohort, cells in marked.groupby("cohort", sort=True):
         by_age = {cell.age_days: _grid_cell(cell) for cell in cells.itertuples()}
         of_cohort = [numbers.month(cohort), numbers.count(cells["n_deals"].iloc[0])]
         rows.append(of_cohort + [by_age.get(age, numbers.missing()) for age in ages])
@@ -288,7 +287,7 @@ def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None
         ),
         *_estimate("created_rate"),
         *_estimate("cohort_rate"),
-        Column(label("is_mature"), "flag", lambda row: _maturity(row)),
+        Column(label("is_mature"), "flag", _maturity),
     ]
     note = _(
         "The closed rate goes by month of closing and swings when losses are logged in bulk; the "

@@ -495,7 +495,7 @@ def problem(reason: str) -> str:
         "not_ts": _("Not a date and time in the declared notation"),
         "not_date": _("Not a date in the declared notation"),
         "not_money": _("Not an amount in the declared notation"),
-        "not_share": _("Not a share: no number, or no per cent"),
+        "not_share": _("Neither a number nor a per cent"),
         "not_a_share": _("A share below 0 % or above 100 %"),
         "not_int": _("Not a whole number"),
         "not_number": _("Not a number"),

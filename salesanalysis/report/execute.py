@@ -79,8 +79,9 @@ def _expect_end(notebook: NotebookNode) -> None:
 def reason(error: BaseException, draft: Path) -> tuple[str, Exit]:
     """Say in one line why a notebook failed, and with which exit code the run ends."""
     if isinstance(error, PapermillExecutionError):
-        if error.ename == "InputRefused":
-            return " ".join(error.evalue.split()), Exit.INPUT_REFUSED
+        refused = {"InputRefused": Exit.INPUT_REFUSED, "ParameterError": Exit.USAGE}
+        if error.ename in refused:
+            return " ".join(error.evalue.split()), refused[error.ename]
         found = " ".join(f"{error.ename}: {error.evalue}".split())
         return f"cell {_last_started(draft)} failed with {found[:500]}", Exit.UNEXPECTED
     if isinstance(error, CellTimeoutError):

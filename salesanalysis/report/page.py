@@ -177,10 +177,15 @@ def _outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
                 yield output
                 continue
             kinds = ", ".join(output.get("data", {})) or output.get("name", output.output_type)
+            remedy = (
+                "remove the print"
+                if kinds == "stdout"
+                else "give it to a function of salesanalysis.present.tables or to present.html.table, or end "
+                "the line with a semicolon"
+            )
             raise ValueError(
                 f"a page shows only what salesanalysis.present makes, but cell "
-                f"{cell_number(notebook, index)} shows {kinds}; give it to a function of "
-                f"salesanalysis.present, or end the line with a semicolon"
+                f"{cell_number(notebook, index)} shows {kinds}; {remedy}"
             )
 
 

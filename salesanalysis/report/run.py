@@ -81,7 +81,7 @@ def run(
     with publish.exclusive(folder):
         index.write(folder)
         with publish.workspace(folder) as work:
-            made = {} if only is None else _published(folder / inputs.as_of)
+            made = {} if only is None else _published(folder / inputs.as_of, inputs)
             for number, report in enumerate(chosen, start=1):
                 progress(f"[{number}/{len(chosen)}] {report.name} … ")
                 began = time.monotonic()
@@ -153,12 +153,19 @@ def _make(
     return entry, execute.portable(executed, {inputs.store.as_posix(): shown})
 
 
-def _published(folder: Path) -> dict[str, Made]:
-    """Read the reports of a date as they were published, none if there are none."""
+def _published(folder: Path, inputs: _Inputs) -> dict[str, Made]:
+    """Read the reports of a date as they were published from the same store, none if there are none."""
     file = folder / "run.json"
     if not file.exists():
         return {}
-    entries = json.loads(file.read_text("utf-8"))["reports"]
+    manifest = json.loads(file.read_text("utf-8"))
+    if manifest.get("store_sha256") != _sha256(inputs.store):
+        raise RunError(
+            f"the other pages of {inputs.as_of} in {folder.parent} must be of the same store, but they were made from "
+            "another one or before it was loaded again; run the whole suite, or give another --out",
+            Exit.USAGE,
+        )
+    entries = manifest["reports"]
     return {
         entry["name"]: (entry, nbformat.read(folder / f"{entry['name']}.ipynb", as_version=4))
         for entry in entries
@@ -175,6 +182,7 @@ def _publish(made: Mapping[str, Made], inputs: _Inputs, site: Path, folder: Path
         "version": _version(),
         "suite": inputs.suite.path.name,
         "suite_sha256": _sha256(inputs.suite.path),
+        "store_sha256": _sha256(inputs.store),
         "reports": [made[name][0] for name in names],
     }
     manifest["run"] = inputs.run_id(

@@ -1,9 +1,10 @@
 """A mapping file is checked before anything is read; the message names the key, what was found, what is allowed."""
 
 import pytest
+from export import ROOT
 
 from salesanalysis.crm.errors import MappingError
-from salesanalysis.crm.mapping import read_mapping
+from salesanalysis.crm.mapping import ColumnMap, Mapping, TableMap, read_mapping
 
 GOOD = """
 source: "test"
@@ -90,3 +91,18 @@ def test_a_missing_mapping_is_refused(tmp_path):
     """The path that does not exist is named."""
     with pytest.raises(MappingError, match=r"none\.yaml cannot be read"):
         read_mapping(tmp_path / "none.yaml")
+
+
+def test_the_template_shows_every_key():
+    """The commented template is a mapping that reads, and no key of the format is missing from it."""
+    path = ROOT / "params" / "sources" / "template.yaml"
+
+    read_mapping(path)
+
+    text = path.read_text("utf-8")
+    keys = {
+        *Mapping.__dataclass_fields__,
+        *ColumnMap.__dataclass_fields__,
+        *TableMap.__dataclass_fields__,
+    }
+    assert [key for key in sorted(keys - {"text"}) if f"{key}:" not in text] == []

@@ -30,7 +30,7 @@ def test_the_ledger_balances_table_by_table(see):
     deals = [
         DEAL,
         DEAL | {"deal_id": "2", "status": "sold"},  # line 3: not a status
-        DEAL | {"deal_id": "3", "status": "won"},  # line 4: won, but when?
+        DEAL | {"deal_id": "3", "status": "won", "closed_at": ""},  # line 4: won, but when?
         DEAL | {"deal_id": "4", "created_at": "05.01.2026"},  # line 5: not a date
         DEAL,  # line 6: once more
     ]

@@ -47,6 +47,9 @@ def metric():
         ledger=ledger(),
         findings=findings(),
         exclusions=exclusions(),
+        truncated_grid=truncated_grid(),
+        truncated_monthly=truncated_monthly(),
+        serious=serious(),
     )
 
 
@@ -230,7 +233,7 @@ def gate(*, is_open):
     return pd.DataFrame(
         {"chi2": [43.21], "df": [29], "p_value": [0.0312 if is_open else 0.246],
          "is_open": [is_open], "n_reps": [30], "n_deals": [6000], "overall_rate": [0.397],
-         "spread": [0.12], "method": ["chi2"]}
+         "spread": [0.12], "method": ["chi2"], "rank_set_places": [9.0]}
     )  # fmt: skip
 
 
@@ -271,5 +274,34 @@ def findings():
 
 
 def exclusions():
-    """Deals that no rate counts."""
-    return pd.DataFrame({"reason": ["removed", "negative_age"], "n_deals": [2, 0]})
+    """Every reason that occurs and one without words yet; the deals used come last."""
+    return pd.DataFrame(
+        {"reason": ["not_accepted", "removed", "no_created_on", "no_owner", "too_young",
+                    "negative_age", "used"],
+         "n_deals": [21, 2, 500, 4, 381, 1, 2554]}
+    )  # fmt: skip
+
+
+def truncated_grid():
+    """April began before the first recorded closing; its rate at 90 days was the highest."""
+    table = grid().assign(is_truncated=[True, True, False, False, False, False])
+    table.loc[table["is_truncated"], ["won_rate", "won_rate_low", "won_rate_high"]] = NAN
+    return table
+
+
+def truncated_monthly():
+    """August is truncated and holds the extremes of the closed and the created rate."""
+    table = monthly().assign(is_truncated=[True, False, False, False, False])
+    table.loc[0, ["cohort_rate", "cohort_rate_low", "cohort_rate_high"]] = NAN
+    table.loc[0, "closed_rate"] = 0.99
+    return table
+
+
+def serious():
+    """The four findings that bend figures, last ones first, and one that does not."""
+    return pd.DataFrame(
+        {"kind": ["after_extraction", "no_open_deals", "merged_rows", "older_than_any_closed",
+                  "left_truncation"],
+         "subject": ["deals.closed_at", HOSTILE, "deals", "deals", "2017-03-01"],
+         "n_rows": [3, 120, 7, 1291, 1185], "detail": ["2018-01-04", "24 %", None, "138", "518"]}
+    )  # fmt: skip

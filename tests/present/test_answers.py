@@ -129,8 +129,12 @@ def test_the_cohort_answer_sets_equal_age_against_the_closed_rate(metric, seen):
 
     assert message(shown) == (
         "An estimated 40 % (likely 39–41 %) of deals are won by the age of 90 days; "
-        "the closed win rate says 63 %, as it leaves out open deals, 35 % at that age"
+        "the closed win rate says 63 % because it leaves out the deals still open, "
+        "35 % at that age"
     )
+    assert "3,295 won by then, of 8,300 followed; open ones until now" in plain(shown)
+    assert "4,238/6,711" in plain(shown)
+    assert "3,295/8,300" not in plain(shown)
     assert cards(shown) == {
         "Cohort win rate at 90 days": "39.7 %",
         "Closed win rate": "63.2 %",
@@ -138,6 +142,18 @@ def test_the_cohort_answer_sets_equal_age_against_the_closed_rate(metric, seen):
         "Still open at 90 days": "35 %",
         "Sales cycle, median": "57 days",
     }
+
+
+@pytest.mark.parametrize("closed", [0.30, 0.396, 0.397])
+def test_a_closed_rate_that_is_not_higher_is_given_no_cause(closed, metric, seen):
+    """
+    Open deals explain only why the closed rate is the higher one of the two.
+    """
+    metric.win_rates.loc[1, "rate"] = closed
+
+    said = message(cohort_answer(metric, seen))
+
+    assert said.endswith(f"; the closed win rate says {closed:.0%}".replace("%", " %"))
 
 
 def test_a_cohort_rate_that_cannot_be_said_is_not(metric, seen):
@@ -164,13 +180,32 @@ def test_an_open_gate_names_the_leader_with_the_interval_of_the_rank(metric, see
 
     assert message(shown) == (
         '<b>"O\'Neil" & $x$</b> wins an estimated 44 % (likely 39–49 %) of deals by the age of '
-        "90 days, against 40 % for all 30 reps, and could hold any rank from 1 to 2; the reps "
-        "differ by more than chance (p = 0.031)"
+        "90 days, against 40 % for all 30 reps, and could hold any rank from 1 to 2 "
+        "(90 % interval); the reps differ by more than chance (p = 0.031)"
     )
     assert "<b>" not in str(shown)
     assert cards(shown)["Do reps differ?"] == "yes"
-    assert cards(shown)["Quotas reached"] == "1/1"
+    assert cards(shown)["Won by 90 days, of deals that old"] == "39.7 %"
+    assert cards(shown)["Quotas reached"] == "1 of 1"
+    assert "persons and teams, Jul–Sep 2017" in plain(shown)
     assert cards(shown)["Largest won amount"] == "USD 1.2M"
+
+
+def test_reps_that_differ_are_no_ranking_while_places_are_wide(metric, seen):
+    """
+    With more than half of the places open to each, the message says so and gives no rank.
+    """
+    half = rep_answer(metric, seen, gate=metric.gate.assign(rank_set_places=15.0))
+    wide = rep_answer(metric, seen, gate=metric.gate.assign(rank_set_places=15.6))
+    unknown = rep_answer(metric, seen, gate=metric.gate.drop(columns="rank_set_places"))
+
+    assert "any rank from 1 to 2" in message(half)
+    assert message(wide) == (
+        "The 30 reps differ in how often they win by the age of 90 days (p = 0.031), but the list "
+        "is no ranking: a rep could hold 16 of its 30 places on average; the highest estimate is "
+        "<b>\"O'Neil\" & $x$</b>'s, 44 % (likely 39–49 %), against 40 % for all"
+    )
+    assert "any rank" not in message(unknown)
 
 
 def test_a_closed_gate_names_no_rep_and_shows_no_rank(metric, seen):
@@ -180,9 +215,10 @@ def test_a_closed_gate_names_no_rep_and_shows_no_rank(metric, seen):
     shown = rep_answer(metric, seen, gate=metric.closed_gate)
 
     assert message(shown) == (
-        "The data cannot tell these 30 reps apart (p = 0.25); no ranks are shown. Together they "
-        "win 40 % of deals by the age of 90 days, and differ no more than by chance"
+        "The data cannot tell these 30 reps apart (p = 0.25), so no ranks are shown; together "
+        "they win 40 % of deals by the age of 90 days"
     )
+    assert "chance" not in message(shown)
     assert not any(name in message(shown) for name in metric.ranking["name"])
     assert cards(shown)["Do reps differ?"] == "cannot be told"
 
@@ -193,10 +229,127 @@ def test_without_a_rep_to_compare_the_answer_says_why(metric, seen):
     """
     shown = rep_answer(metric, seen, table=EMPTY, gate=EMPTY, totals=EMPTY, attainment=EMPTY)
 
-    assert message(shown) == ("No rep can be compared yet: no deal with an owner is 90 days old")
+    assert message(shown) == (
+        "No rep can be compared: that takes two or more reps with deals that are 90 days old, some "
+        "of them won and some not"
+    )
     assert cards(shown) == {
-        "Reps with deals": "0", "Cohort win rate at 90 days": "n/a", "Largest won amount": "n/a",
+        "Reps with deals": "0", "Won by 90 days, of deals that old": "n/a",
+        "Largest won amount": "n/a",
     }  # fmt: skip
+
+
+def test_deals_without_an_owner_are_no_rep(metric, seen):
+    """
+    A reason that is given stands as it is; the cards count and name only reps.
+    """
+    totals = metric.totals.assign(group=[None, "r2", "r3"], name=[None, "王芳", "East"])
+
+    shown = rep_answer(metric, seen, table=EMPTY, gate=EMPTY, totals=totals, reason="no <owner>")
+
+    assert message(shown) == "No rep can be compared: no <owner>"
+    assert cards(shown)["Reps with deals"] == "2"
+    assert cards(shown)["Largest won amount"] == "USD 478.4K"
+
+
+def test_while_no_quota_period_is_over_none_is_counted(metric, seen):
+    """
+    A running period is neither reached nor missed; of several that are over the latest counts.
+    """
+    running = metric.attainment[~metric.attainment["is_finished"]]
+    older = metric.attainment.assign(
+        period_start=pd.Timestamp("2017-04-01"), period_end=pd.Timestamp("2017-06-30"),
+        attainment=1.5, is_finished=True,
+    )  # fmt: skip
+
+    shown = rep_answer(metric, seen, attainment=running)
+    both = rep_answer(metric, seen, attainment=pd.concat([older, metric.attainment]))
+
+    assert cards(shown)["Quotas reached"] == "n/a"
+    assert "no quota period is over yet" in plain(shown)
+    assert cards(both)["Quotas reached"] == "1 of 1"
+
+
+@pytest.mark.parametrize(
+    ("medians", "said"),
+    [([12, 34, 20], "longest of 3 stages"), ([34, 34, 20], "longest, with 1 other"),
+     ([34, 34, 34], "longest, with 2 others")],
+)  # fmt: skip
+def test_the_longest_stay_shares_its_place(medians, said, metric, seen):
+    """
+    Stages with the same median are counted beside the one that is named.
+    """
+    times = metric.times.assign(median_days=medians)
+
+    assert f"{said} " in plain(funnel_answer(metric, seen, times=times))
+
+
+def clear_segments(metric, n):
+    """As many comparisons that stand out, among two more; the clearest is in Shanghai."""
+    rows = pd.concat([metric.segments[:1]] * n + [metric.segments[1:]], ignore_index=True)
+    rows["q_value"] = [0.04 - index / 1000 for index in range(n)] + [0.08, float("nan")]
+    rows.loc[n - 1, "group"] = "Shanghai"
+    return rows
+
+
+def test_segments_that_stand_out_are_counted_and_named(metric, seen):
+    """
+    How many of how many, and of the clearest three the difference with its range.
+    """
+    one = plain(answers.segments(clear_segments(metric, 1), seen=seen)).strip()
+    five = plain(answers.segments(clear_segments(metric, 5), seen=seen)).strip()
+
+    assert one == (
+        "As of 31 Dec 2017, 1 of 2 comparisons stands out (q < 0.05): Shanghai · Lead, +18.0 "
+        "points against the rest (−2.0 to +37.0)."
+    )
+    assert five.startswith(
+        "As of 31 Dec 2017, 5 of 6 comparisons stand out (q < 0.05); the clearest: Shanghai · Lead"
+    )
+    assert five.count("points against the rest") == 3
+
+
+def test_segments_that_do_not_stand_out_are_not_named(metric, seen):
+    """
+    The smallest q stands for all; without a comparison that is said, without a row nothing.
+    """
+    none = metric.segments.assign(q_value=[0.12, 0.08, float("nan")])
+
+    assert plain(answers.segments(none, seen=seen)).strip() == (
+        "As of 31 Dec 2017, none of the 2 comparisons stands out (smallest q 0.080)."
+    )
+    unknown = answers.segments(none[2:], seen=seen)
+    assert "no segment can be compared with the rest" in plain(unknown)
+    assert str(answers.segments(EMPTY, seen=seen)) == ""
+
+
+def test_serious_findings_are_read_first(metric, seen):
+    """
+    One sentence each, with its numbers and what it does to the figures; others are not repeated.
+    """
+    shown = answers.cautions(metric.serious, seen=seen)
+
+    said = re.findall(r"<p>(.*?)</p>", str(shown))
+    assert len(said) == 5
+    assert plain(said[0]).strip() == "Read with care"
+    for sentence, facts in zip(
+        said[1:],
+        [("1 Mar 2017", "1,185 deals", "518", "read too low", "不完整 incomplete"),
+         ("1,291 open deals", "138 days", "closed win rate too high"),
+         ("120 deals", '<b>"O\'Neil" & $x$</b>', "24 %", "look too high"),
+         ("3 records", "deals.closed_at", "look open that are not")],
+        strict=True,
+    ):  # fmt: skip
+        assert not [fact for fact in facts if fact not in plain(sentence)]
+    assert '<b>"' not in str(shown)
+
+
+def test_without_a_serious_finding_there_is_no_caution(metric, seen):
+    """
+    Nothing is shown: no title without a sentence.
+    """
+    assert str(answers.cautions(metric.findings, seen=seen)) == ""
+    assert str(answers.cautions(EMPTY, seen=seen)) == ""
 
 
 def test_everything_empty_still_answers(metric, seen):
@@ -232,7 +385,10 @@ def everything(metric, seen):
     for gate in (metric.gate, metric.closed_gate):
         yield rep_answer(metric, seen, gate=gate)
         yield figures.rep_intervals(metric.ranking, gate=gate, **aged)
+    yield rep_answer(metric, seen, gate=metric.gate.assign(rank_set_places=29.6))
     yield from (funnel_answer(metric, seen), cohort_answer(metric, seen))
+    yield answers.cautions(metric.serious, seen=seen)
+    yield answers.segments(metric.segments, seen=seen)
     yield figures.funnel(metric.cumulative, seen=seen, within_days=180)
     yield figures.conversion_curve(metric.curve, conversion=metric.conversion, seen=seen)
     yield figures.win_rate_family(metric.win_rates, **aged, stale_days=138)

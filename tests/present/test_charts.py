@@ -155,7 +155,7 @@ def test_time_in_stage_shows_both_medians_and_an_open_end(metric):
     ax = draw("time_in_stage", metric)
 
     estimate = line(ax, "All stays, open ones followed until now")
-    completed = line(ax, "Completed stays only (too short)")
+    completed = line(ax, "Completed stays only")
     assert_allclose(estimate.get_xdata()[:2], [12, 34])
     assert_allclose(completed.get_xdata(), [11, 20.5, 8])
     assert completed.get_markerfacecolor() == "none"
@@ -227,6 +227,34 @@ def test_immature_cells_are_hatched_and_marked(metric):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["30", "90"]
 
 
+def test_truncated_months_have_a_hatch_and_a_mark_of_their_own(metric):
+    """
+    Cells of a month without early closings are marked 不完整, apart from those that are too young.
+    """
+    ax = charts.cohort_grid(metric.truncated_grid)
+
+    assert notes(ax) == ["不完整", "不完整", "21 %", "35 %", "20 %", "未满期"]
+    hatches = [patch.get_hatch() for patch in ax.patches]
+    assert hatches[0] == hatches[1] != hatches[5]
+    assert all(hatches[index] for index in (0, 1, 5))
+    assert not any(hatches[2:5])
+
+
+def test_truncated_months_stand_in_the_legend(metric):
+    """
+    By month, truncated and young months are hatched each in their way, and named.
+    """
+    ax = charts.monthly_rates(metric.truncated_monthly)
+
+    hatched = {patch.get_x(): patch.get_hatch() for patch in ax.patches if patch.get_hatch()}
+    assert sorted(hatched) == [-0.5, 1.5, 2.5, 3.5]
+    assert hatched[-0.5] != hatched[1.5] == hatched[2.5]
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend[-2:] == ["未满期 not yet mature", "不完整 incomplete"]
+    plain = [text.get_text() for text in draw("monthly_rates", metric).get_legend().get_texts()]
+    assert "不完整 incomplete" not in plain
+
+
 def test_the_darkest_cell_is_the_highest_rate(metric):
     """
     Shades follow the rates: the higher, the darker.
@@ -242,7 +270,7 @@ def test_the_darkest_cell_is_the_highest_rate(metric):
 
 def test_only_the_cohort_rate_is_filled(metric):
     """
-    The comparable rate stands out by its shape; each label has its k/n.
+    The comparable rate stands out by its shape; each label has its k/n, the estimate its n.
     """
     ax = draw("win_rate_family", metric)
 
@@ -250,7 +278,7 @@ def test_only_the_cohort_rate_is_filled(metric):
     assert fills[0] != "white"
     assert fills[1:] == ["white"] * 3
     assert_allclose([drawn.get_xdata()[0] for drawn in ax.get_lines()][:2], [0.39701, 0.6315])
-    assert notes(ax)[1] == "63 % (4,238/6,711)"
+    assert notes(ax)[:2] == ["40 % (n = 8,300)", "63 % (4,238/6,711)"]
     assert row_labels(ax)[3] == "With-stale win rate"
 
 
@@ -296,6 +324,15 @@ def test_rep_amounts_are_sorted_and_the_rest_share_a_bar(metric):
     assert_allclose([bar.get_width() for bar in ax.patches], [1153214, 478396])
     assert row_labels(ax) == ["Darcel Schlecht", "2 others"]
     assert ax.get_xlabel() == "Won amount (USD)"
+
+
+def test_deals_without_an_owner_have_no_empty_name(metric):
+    """
+    An owner that is missing reads "(none)".
+    """
+    ax = charts.rep_amounts(metric.totals.assign(name=[None, "王芳", "x"]), currency=None)
+
+    assert row_labels(ax)[0] == "(none)"
 
 
 def test_without_a_rest_there_is_no_bar_for_it(metric):

@@ -66,7 +66,7 @@ def test_a_figure_has_all_its_parts(name, metric, seen):
     assert alt(shown).endswith(".")
     assert "Maven &lt;CRM&gt;" in shown
     assert "<details>" in shown
-    assert "<caption>" in shown
+    assert "<caption><span>" in shown
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -251,7 +251,12 @@ def test_reps_are_told_apart_only_where_the_gate_is_open(metric, seen):
     opened = show("rep_intervals", metric, seen)
     closed = show("rep_intervals", metric, seen, gate=metric.closed_gate)
 
+    wide = show("rep_intervals", metric, seen, gate=metric.gate.assign(rank_set_places=29.6))
     assert headline(opened) == "The 30 reps differ by more than chance (p = 0.031)"
+    assert headline(wide) == (
+        "The 30 reps differ by more than chance (p = 0.031), but the list is no ranking: a rep "
+        "could hold 30 of its 30 places on average"
+    )
     assert headline(closed) == "The data cannot tell these 30 reps apart (p = 0.25)"
     assert "Rank" not in plain(closed)
 
@@ -269,6 +274,38 @@ def test_a_long_chart_is_cut_and_says_so(name, metric, seen):
     assert "the first 60 of 61 rows" in plain(shown)
     assert len(re.findall("<tr>", shown)) == 62
     assert "the first 60" not in plain(show(name, metric, seen, table=table[:60]))
+
+
+def test_truncated_months_take_no_part_in_the_titles(metric, seen):
+    """
+    Neither the comparison of cohorts nor the span of a rate uses a month without early closings.
+    """
+    metric.truncated_grid.loc[1, "won_rate"] = 0.99
+    grid = show("cohort_grid", metric, seen, table=metric.truncated_grid)
+    monthly = show("monthly_rates", metric, seen, table=metric.truncated_monthly)
+    none = metric.truncated_grid.assign(is_truncated=True)
+
+    assert headline(grid) == "By day 90, 35 % of the deals created in May 2017 were won"
+    assert "; 1 of them 不完整 incomplete, begun before the first recorded closing" in plain(grid)
+    assert headline(monthly) == (
+        "The closed win rate lies between 49 % and 79 % by month; "
+        "the cohort win rate at 90 days lies between 41 % and 41 %"
+    )
+    assert "; 1 of them 不完整 incomplete" in plain(monthly)
+    assert headline(show("cohort_grid", metric, seen, table=none)) == (
+        "No month that is complete has reached 30 days yet"
+    )
+
+
+def test_the_largest_amount_is_that_of_a_rep(metric, seen):
+    """
+    Deals without an owner are drawn, but are nobody's success in the headline.
+    """
+    table = metric.totals.assign(group=[None, "r2", "r3"], name=[None, "王芳", "East"])
+
+    assert headline(show("rep_amounts", metric, seen, table=table)) == (
+        "East won USD 478,396, from 98 deals"
+    )
 
 
 def test_amounts_name_the_largest(metric, seen):
@@ -293,7 +330,7 @@ def test_attainment_is_of_the_latest_finished_period(metric, seen):
     shown = show("attainment", metric, seen, table=pd.concat([metric.attainment, older]))
     running = metric.attainment[~metric.attainment["is_finished"]]
 
-    assert headline(shown) == "1 of 1 quotas were reached, 1 Jul 2017 – 30 Sep 2017"
+    assert headline(shown) == "1 of 1 quotas were reached, Jul–Sep 2017"
     assert "20 %" not in alt(shown)
     assert "still running" in plain(show("attainment", metric, seen, table=running))
 

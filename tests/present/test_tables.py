@@ -74,7 +74,7 @@ def test_an_empty_table_gives_the_reason(name, seen):
     assert "<table" not in shown
 
 
-@pytest.mark.parametrize("name", set(ALL) - {"rep_ranking"})
+@pytest.mark.parametrize("name", set(ALL) - {"rep_ranking", "findings"})
 def test_every_caption_carries_the_date_and_no_cell_a_raw_missing(name, metric, seen):
     """
     Captions name the as-of date; NaN, NaT, None and numpy's types reach no cell.
@@ -144,6 +144,18 @@ def test_a_rate_stands_with_its_counts_and_its_interval(metric, seen):
     assert rows[0]["Amount entered (USD)"] == "95,000"
     assert rows[2]["Next-step conversion"] == rows[2]["95 % interval"] == "n/a"
     assert rows[2]["Same by amount"] == "n/a"
+
+
+def test_the_counts_of_a_step_add_up(metric, seen):
+    """
+    Went on, lost, neither by then and followed for less make up the deals of each row.
+    """
+    rows, _caption = read(tables.step_conversion(metric.steps.assign(n_open=[2, 15, 0]), seen=seen))
+
+    assert [row["Neither by then"] for row in rows] == ["8", "0", "9"]
+    for row in rows:
+        parts = ["Went on", "Lost", "Neither by then", "Followed for less"]
+        assert sum(int(row[part]) for part in parts) == int(row["Deals"])
 
 
 def test_three_funnels_stand_side_by_side(metric, seen):
@@ -223,6 +235,23 @@ def test_the_grid_is_a_row_per_month_and_marks_the_young(metric, seen):
     assert "未满期 not yet mature" in text(str(shown))
 
 
+def test_truncated_months_give_no_rate_and_say_why(metric, seen):
+    """
+    Their cells are "n/a" with a mark of their own, explained once; without one there is no note.
+    """
+    grid = tables.grid(metric.truncated_grid, seen=seen)
+    monthly = tables.monthly(metric.truncated_monthly, seen=seen, age_days=90)
+
+    assert read(grid)[0][0].cells == ["Apr 2017", "152", "n/a 不完整", "n/a 不完整"]
+    assert read(grid)[0][2].cells[-1] == "未满期"
+    assert read(monthly)[0][0]["Maturity"] == "不完整 incomplete"
+    assert read(monthly)[0][0]["Cohort win rate"] == "n/a"
+    assert read(monthly)[0][1]["Maturity"] == "mature"
+    for shown in (grid, monthly):
+        assert "不完整 incomplete: the month began before the first closing" in text(str(shown))
+    assert "不完整" not in str(tables.grid(metric.grid, seen=seen))
+
+
 def test_each_win_rate_has_its_label_its_meaning_and_its_counts(metric, seen):
     """
     The closed rate of the Maven export reads 63.15 %, 4,238/6,711.
@@ -274,7 +303,7 @@ def test_a_rep_without_closed_deals_has_no_closed_rate(metric, seen):
     assert rows[1]["Closed win rate"] == rows[1]["95 % interval"] == "n/a"
     assert [row["Won amount (USD)"] for row in rows] == ["1,153,214", "0", "478,396"]
     assert rows[0]["Open amount (USD)"] == "n/a"
-    assert [row["Team"] for row in rows] == ["Central", "(empty)", "East"]
+    assert [row["Team"] for row in rows] == ["Central", "(none)", "East"]
 
 
 def test_totals_by_another_segment_are_called_so(metric, seen):
@@ -377,8 +406,9 @@ def test_findings_are_sentences_with_counts(metric, seen):
     """
     metric.findings.loc[1, "detail"] = None
 
-    rows, _caption = read(tables.findings(metric.findings, seen=seen))
+    rows, caption = read(tables.findings(metric.findings, seen=seen))
 
+    assert caption == "Data findings, of the export as loaded"
     assert rows[0].cells == [
         "Value that the reference list does not hold", 'product "GTXPro"', "1,480",
         "not in products.csv",
@@ -399,17 +429,33 @@ def test_rejected_rows_show_where_they_stand(seen):
     rows, _caption = read(tables.rejected(table, seen=seen))
 
     assert rows[0].cells == [
-        "deals.csv", "Quarantined", "Not money", "amount", "4", "1,204", "<9,5O0>",
+        "deals.csv", "Quarantined", "Not an amount in the declared notation", "amount", "4", "1,204", "<9,5O0>",
     ]  # fmt: skip
 
 
 def test_exclusions_name_their_reason(metric, seen):
     """
-    Deals that are left out stand with the reason and their number.
+    Deals that are left out stand with the reason and their number; those used close the table.
     """
-    rows, _caption = read(tables.exclusions(metric.exclusions, seen=seen))
+    rows, caption = read(tables.exclusions(metric.exclusions, seen=seen))
 
-    assert rows[0].cells == ["Removed in the CRM (deleted or merged)", "2"]
+    assert caption == "Deals in the export, used and left out, as of 31 Dec 2017"
+    assert [row.cells for row in rows] == [
+        ["Rows of the deals file set aside when it was loaded", "21"],
+        ["Removed in the CRM (deleted or merged)", "2"], ["No date of creation", "500"],
+        ["No owner", "4"], ["Created too recently to have had the time", "381"],
+        ["Negative age", "1"], ["Used", "2,554"],
+    ]  # fmt: skip
+
+
+def test_with_nothing_left_out_the_deals_used_stand_alone(metric, seen):
+    """
+    The table then has one row, and nothing claims that no deal is left out.
+    """
+    shown = tables.exclusions(metric.exclusions[-1:], seen=seen)
+
+    assert [row.cells for row in read(shown)[0]] == [["Used", "2,554"]]
+    assert "left out." not in text(str(shown))
 
 
 def test_parameters_are_shown_as_they_were(seen):
@@ -433,6 +479,9 @@ def test_a_table_by_group_names_its_groups(metric, seen):
 
     rows, caption = read(tables.step_conversion(table, seen=seen))
 
+    by_rep, by_rep_caption = read(tables.step_conversion(table.assign(name="王芳"), seen=seen))
+    assert by_rep_caption == caption
+    assert by_rep[0].cells[0] == "王芳"
     assert caption.startswith("Next-step conversion, by group")
     assert rows[0].labels[:3] == ["Group", "Stage", "Pipeline"]
     assert rows[3].cells[:3] == ["(empty)", "Lead", "续约"]

@@ -2,6 +2,7 @@
 
 import gettext
 import re
+from pathlib import Path
 
 import pytest
 
@@ -98,11 +99,34 @@ def test_end_states_have_words_and_stages_keep_theirs():
     assert words.stage("Closed Won") == "Closed Won"
 
 
+REASONS = re.compile(
+    r"""["'](not_[a-z_]+|missing|year_out_of_range|time_does_not_exist|duplicate
+    |unknown_[a-z]+|closed_(?:without|before)_[a-z]+|ends_before_it_begins|wrong_field_count|empty_row)["']""",
+    re.VERBOSE,
+)
+
+
+def test_every_reason_of_the_load_has_words():
+    """
+    Each slug that the load can set a row aside under reads as words of its own.
+    """
+    room = Path(words.__file__).parents[1] / "crm"
+    files = [room / f"{name}.py" for name in ("convert", "accept", "read", "load")]
+    slugs = {slug for file in files for slug in REASONS.findall(file.read_text("utf-8"))}
+    kinds = {f"not_{kind}" for kind in ("ts", "date", "money", "share", "int", "number", "bool")}
+
+    assert len(slugs) >= 11
+    unworded = {slug for slug in slugs | kinds if words.problem(slug) == words.plain_slug(slug)}
+    assert unworded == {"ends_before_it_begins"}  # words already
+
+
 def test_known_findings_are_sentences_and_bare_numbers_are_explained():
     """
     A kind of finding reads as words, and the number in its detail says what it counts.
     """
     assert words.finding("unknown_value") == "Value that the reference list does not hold"
+    assert words.finding("no_open_deals").startswith("A rep without an open deal")
+    assert words.finding_detail("no_open_deals", "24 %") == "of all other deals 24 % are open"
     assert words.finding_detail("left_truncation", "518") == (
         "first closing on the day named; about 518 earlier ones expected"
     )

@@ -284,6 +284,21 @@ def test_an_interrupted_run_publishes_nothing(project, no_kernel, monkeypatch):
     assert project.published() == {}
 
 
+def test_only_does_not_mix_two_stores(published, tmp_path):
+    """
+    A page of another store is not put beside those of this one; nothing changes.
+    """
+    other = tmp_path / "other.duckdb"
+    other.write_bytes(b"another store")
+    before = published.published()
+
+    with pytest.raises(RunError, match="must be of the same store") as refusal:
+        run(published.suite, only="rep_ranking", crm=other, progress=quiet)
+
+    assert refusal.value.code == Exit.USAGE
+    assert published.published() == before
+
+
 def test_only_keeps_the_other_pages_and_links_them(project, no_kernel, monkeypatch):
     """
     One page is made anew, the others keep their time of building, and all link each other.
