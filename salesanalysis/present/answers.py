@@ -371,44 +371,41 @@ def _left_truncated(row: Any, seen: Any) -> str:
     )
 
 
-def _older_than_any_closed(row: Any, seen: Any) -> str:
+def _older_than_any_closed(row: Any, _seen: Any) -> str:
     text = words.translate_n(
-        "{n} open deal in {source} is older than any deal was when it closed ({days}). If it was "
+        "{n} open deal is older than any deal was when it closed ({days}). If it was "
         "lost without a record, the open deals look too many and the closed win rate too high.",
-        "{n} open deals in {source} are older than any deal was when it closed ({days}). As far as "
+        "{n} open deals are older than any deal was when it closed ({days}). As far as "
         "they were lost without a record, the open deals look too many and the closed win rate too "
         "high.",
         row.n_rows,
     )
     days = numbers.days(float(row.detail))
-    return text.format(n=numbers.count(row.n_rows), source=seen.source["name"], days=days)
+    return text.format(n=numbers.count(row.n_rows), days=days)
 
 
-def _no_open_deals(row: Any, seen: Any) -> str:
+def _no_open_deals(row: Any, _seen: Any) -> str:
     return _(
-        "None of the {n} of {name} is open in {source}, although of all other deals {share} are: "
+        "None of the {n} of {name} is open, although {share} of the other reps' deals are: "
         "open deals may be missing from the export, which makes this rep's rate look too high."
     ).format(
         n=deals(row.n_rows),
         name=words.person_or_team(row.subject),
-        source=seen.source["name"],
         share=row.detail,
     )
 
 
-def _after_extraction(row: Any, seen: Any) -> str:
+def _after_extraction(row: Any, _seen: Any) -> str:
     text = words.translate_n(
-        "{n} record of {source} is dated after the declared day of the export ({subject}). It "
+        "{n} record is dated after the declared day of the export ({subject}). It "
         "counts as not yet happened; if the declared day is too early, closings are missing and "
         "deals look open that are not.",
-        "{n} records of {source} are dated after the declared day of the export ({subject}). They "
+        "{n} records are dated after the declared day of the export ({subject}). They "
         "count as not yet happened; if the declared day is too early, closings are missing and "
         "deals look open that are not.",
         row.n_rows,
     )
-    return text.format(
-        n=numbers.count(row.n_rows), source=seen.source["name"], subject=words.value(row.subject)
-    )
+    return text.format(n=numbers.count(row.n_rows), subject=words.value(row.subject))
 
 
 _CAUTIONS = {

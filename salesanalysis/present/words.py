@@ -464,7 +464,7 @@ def finding_detail(kind: str, detail: str) -> str:
     sentence = {
         "left_truncation": _("first closing on the day named; about {n} earlier ones expected"),
         "older_than_any_closed": _("the longest took {n} days to close"),
-        "no_open_deals": _("of all other deals {n} are open"),
+        "no_open_deals": _("{n} of the other reps' deals are open"),
     }.get(kind)
     return sentence.format(n=detail) if sentence else detail
 

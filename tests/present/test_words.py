@@ -126,7 +126,7 @@ def test_known_findings_are_sentences_and_bare_numbers_are_explained():
     """
     assert words.finding("unknown_value") == "Value that the reference list does not hold"
     assert words.finding("no_open_deals").startswith("A rep without an open deal")
-    assert words.finding_detail("no_open_deals", "24 %") == "of all other deals 24 % are open"
+    assert words.finding_detail("no_open_deals", "24 %") == "24 % of the other reps' deals are open"
     assert words.finding_detail("left_truncation", "518") == (
         "first closing on the day named; about 518 earlier ones expected"
     )
