@@ -86,11 +86,8 @@ def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> p
         """,
         (within_days, within_days),
     )
-    rows = [
-        dict(zip(_STAGE, key, strict=True)) | _advanced(*_arrays(part), within_days)
-        for key, part in counts.groupby(_STAGE, dropna=False)
-    ]
-    table = pd.DataFrame(rows, columns=[*_STAGE, *_ADVANCED])
+    places, cells = _cells(counts, within_days)
+    table = places.join(_advanced(cells))
     table = table.merge(
         amounts, how="left", on=["group", "pipeline", "stage_order"], validate="1:1"
     )
@@ -109,33 +106,33 @@ def _visit_counts(seen: Seen, by: str | None) -> pd.DataFrame:
     )
 
 
-_RATES = {
-    "rate": "advanced_rate",
-    "rate_low": "advanced_rate_low",
-    "rate_high": "advanced_rate_high",
-}
-_ADVANCED = ["n_deals", "n_advanced", "n_lost", "n_open", "within_days", *_RATES.values(), "n_eff"]
+_RATES = {rate: f"advanced_{rate}" for rate in ("rate", "rate_low", "rate_high")}
 
 
-def _arrays(counts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return counts["exit_age"].to_numpy(), counts["cause"].to_numpy(), counts["n"].to_numpy()
+def _cells(counts: pd.DataFrame, within_days: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Group and stage of each row of counts by cause and age; ages beyond the setting share the last place."""
+    places = counts[_STAGE].drop_duplicates(ignore_index=True)
+    row = counts.groupby(_STAGE, dropna=False, sort=False).ngroup().to_numpy()
+    cells = np.zeros((len(places), 3, within_days + 2))
+    age = np.minimum(counts["exit_age"].to_numpy(dtype=int), within_days + 1)
+    np.add.at(cells, (row, counts["cause"].to_numpy(dtype=int), age), counts["n"].to_numpy())
+    return places, cells
 
 
-def _advanced(
-    age: np.ndarray, cause: np.ndarray, n: np.ndarray, within_days: int
-) -> dict[str, float]:
-    """Next-step conversion of one stage from its counts by age and cause."""
-    row = {
-        "n_deals": int(n.sum()),
-        "n_advanced": int(n[(cause == 1) & (age <= within_days)].sum()),
-        "n_lost": int(n[(cause == 2) & (age <= within_days)].sum()),
-        "n_open": int(n[(cause == 0) & (age < within_days)].sum()),
-        "within_days": within_days,
-    }
-    if not row["n_deals"]:
-        return row | dict.fromkeys([*_RATES.values(), "n_eff"], np.nan)
-    at = survival.incidence_at(age, cause, n, [within_days]).to_dict("records")[0]
-    return row | {ours: at[theirs] for theirs, ours in _RATES.items()} | {"n_eff": at["n_eff"]}
+def _advanced(cells: np.ndarray) -> pd.DataFrame:
+    """Next-step conversion of each row of `_cells`."""
+    within_days = cells.shape[2] - 2
+    table = pd.DataFrame(
+        {
+            "n_deals": cells.sum(axis=(1, 2)),
+            "n_advanced": cells[:, 1, :-1].sum(axis=1),
+            "n_lost": cells[:, 2, :-1].sum(axis=1),
+            "n_open": cells[:, 0, :-2].sum(axis=1),
+        }
+    ).astype("int64")
+    return table.assign(within_days=within_days).join(
+        survival.incidence_of_groups(cells).rename(columns=_RATES)
+    )
 
 
 def cumulative(seen: Seen, *, within_days: int, by: str | None = None) -> pd.DataFrame:
@@ -318,8 +315,8 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
     -------
     DataFrame, one row per kind of segment, group and stage
         ``kind``, ``group``, ``name`` (of an owner; else the group), ``pipeline``, ``stage``, ``stage_order``,
-        ``n_deals``, ``advanced_rate`` with bounds; ``difference`` to the rest with ``difference_low``, ``difference_high`` (MOVER); ``p_value`` (pooled score
-        test on effective n) and ``q_value`` (Benjamini-Hochberg over all rows). Empty values are their own group.
+        ``n_deals``, ``advanced_rate`` with bounds; ``difference`` to the rest with ``difference_low``,
+        ``difference_high`` (MOVER); ``p_value`` (pooled score test on effective n) and ``q_value`` (Benjamini-Hochberg over all rows). Empty values are their own group.
         Kinds with fewer than two groups are left out; NaN where either side was not followed long enough.
     """
     expect_days(within_days=within_days)
@@ -343,45 +340,20 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
 
 
 def _against_rest(counts: pd.DataFrame, within_days: int) -> pd.DataFrame:
-    rows = []
-    for stage, whole in counts.groupby(["pipeline", "stage", "stage_order"]):
-        cells = whole.groupby(["exit_age", "cause"]).ngroup().to_numpy()
-        first = np.unique(cells, return_index=True)[1]
-        age, cause, n = _arrays(whole)
-        total = np.bincount(cells, weights=n)
-        groups, names = pd.factorize(whole["group"], use_na_sentinel=False)
-        for code, group in enumerate(names):
-            own = np.bincount(
-                cells[groups == code], weights=n[groups == code], minlength=len(total)
-            )
-            here, rest = (
-                _advanced(age[first][part > 0], cause[first][part > 0], part[part > 0], within_days)
-                for part in (own, total - own)
-            )
-            rows.append(
-                {
-                    "group": group,
-                    **dict(zip(_STAGE[1:], stage, strict=True)),
-                    **_difference(here, rest),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _difference(here: dict[str, float], rest: dict[str, float]) -> dict[str, float]:
-    names = ("advanced_rate", "advanced_rate_low", "advanced_rate_high")
+    places, cells = _cells(counts, within_days)
+    stage = places.groupby(_STAGE[1:], sort=False).ngroup().to_numpy()
+    whole = np.zeros((stage.max() + 1, *cells.shape[1:]))
+    np.add.at(whole, stage, cells)
+    here, rest = _advanced(cells), _advanced(whole[stage] - cells)
+    names = list(_RATES.values())
     estimate, low, high = proportions.difference(
         *(rest[name] for name in names), *(here[name] for name in names)
     )
-    p_value = proportions.pooled_p_value(
+    here["difference"], here["difference_low"], here["difference_high"] = estimate, low, high
+    here["p_value"] = proportions.pooled_p_value(
         here[names[0]], here["n_eff"], rest[names[0]], rest["n_eff"]
     )
-    return here | {
-        "difference": float(estimate),
-        "difference_low": float(low),
-        "difference_high": float(high),
-        "p_value": float(p_value),
-    }
+    return places.join(here)
 
 
 def status_now(seen: Seen) -> pd.DataFrame:

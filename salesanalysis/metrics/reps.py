@@ -274,21 +274,16 @@ def attainment(seen: Seen, *, periods: int = 2) -> pd.DataFrame:
         WHERE measure = 'amount' GROUP BY 1, 2, 3, 4
         """
     )
+    if quotas.empty:
+        return pd.DataFrame(columns=columns)
     starts = sorted(quotas["period_start"].unique())[-periods:]
     quotas = quotas[quotas["period_start"].isin(starts)]
-    credit = _credit(seen)
-    table = quotas.assign(
-        credited_amount=[
-            credit.loc[
-                (credit["holder_type"] == row.holder_type)
-                & (credit["holder"] == row.holder)
-                & credit["closed_on"].between(row.period_start, row.period_end),
-                "amount",
-            ].sum()
-            for row in quotas.itertuples()
-        ],
-        is_finished=quotas["period_end"] <= pd.Timestamp(seen.as_of),
-    )
+    keys = ["holder_type", "holder", "period_start"]
+    credit = quotas.merge(_credit(seen), on=keys[:2])
+    credit = credit[credit["closed_on"].between(credit["period_start"], credit["period_end"])]
+    credited = credit.groupby(keys)["amount"].sum().rename("credited_amount")
+    table = quotas.join(credited, on=keys).fillna({"credited_amount": 0.0})
+    table["is_finished"] = table["period_end"] <= pd.Timestamp(seen.as_of)
     table = _prorated(seen, table)
     table["attainment"] = table["credited_amount"] / table["prorated_quota"].where(
         table["prorated_quota"] > 0

@@ -393,3 +393,57 @@ def _whole(name, values, *, must_be, lowest=0, highest=2**53):
             f"the first at position {first}: {values[first]:g}"
         )
     return values.astype(np.int64)
+
+
+def incidence_of_groups(counts, *, of: int = 1, confidence: float = 0.95) -> pd.DataFrame:
+    """
+    Read the curves of many groups at one age, all at once.
+
+    Parameters
+    ----------
+    counts : array_like, groups x causes x ages
+        Exits with cause 0 (last seen), 1 and 2 at each age 0, 1, … up to the age asked for, and in one last place all
+        later ones.
+    of, confidence
+        As for `incidence`.
+
+    Returns
+    -------
+    DataFrame, one row per group
+        ``rate``, ``n_eff``, ``rate_low``, ``rate_high`` as `incidence_at` reads them at that age; NaN beyond the
+        longest follow-up, also in a group without a case.
+
+    Examples
+    --------
+    >>> counts = np.zeros((1, 3, 27))
+    >>> counts[0, 1, 10] = counts[0, 1, 20] = counts[0, 0, 20] = counts[0, 0, 26] = 1
+    >>> incidence_of_groups(counts)["rate"].tolist()
+    [0.5]
+    """
+    counts = np.asarray(counts, dtype=float)
+    at_risk = counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1][:, :-1]
+    events, own = counts[:, 1:, :-1].sum(axis=1), counts[:, of, :-1]
+    n = np.where(at_risk > 0, at_risk, 1)
+    share = np.cumprod(1 - events / n, axis=1)
+    before = np.hstack([np.ones((len(counts), 1)), share[:, :-1]])
+    rates = np.minimum(np.cumsum(before * own / n, axis=1), 1)
+    gap = rates[:, -1:] - rates
+    rate = rates[:, -1]
+    left = np.where(n > events, n - events, np.inf)
+    variance = gap**2 * events / (n * left) + before**2 * own * (n - own) / n**3
+    variance = np.maximum((variance - 2 * gap * before * own / n**2).sum(axis=1), 0)
+    followed = counts[:, :, -2:].sum(axis=(1, 2)) > 0
+    is_known = (followed | (share[:, -1] == 0)) & (counts.sum(axis=(1, 2)) > 0)
+    certain = np.maximum(counts[:, 1:].sum(axis=(1, 2)) + counts[:, 0, -2:].sum(axis=1), 1)
+    is_exact = variance <= 1e-14 * rate  # what rounding leaves of a variance that is 0
+    n_eff = np.where(is_exact, certain, rate * (1 - rate) / np.where(is_exact, 1, variance))
+    low, high = wilson(rate * n_eff, n_eff, confidence=confidence)
+    table = {
+        "rate": rate,
+        "n_eff": n_eff,
+        "rate_low": np.minimum(low, rate),
+        "rate_high": np.maximum(high, rate),
+    }
+    return pd.DataFrame(
+        {name: np.where(is_known, values, np.nan) for name, values in table.items()}
+    )

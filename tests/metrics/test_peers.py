@@ -202,7 +202,7 @@ def test_a_snapshot_gives_no_funnel(see):
     assert funnel.time_in_stage(seen).empty
     assert funnel.segments(seen, within_days=30).empty
     assert funnel.status_now(seen)["n_deals"].tolist() == [1, 1, 1]
-    assert seen.reason("stage_events") == "the source was loaded without it"
+    assert seen.reason("stage_events") == "no table of the mapping file fills stage_events"
 
 
 def test_moving_a_rep_leaves_the_past_with_the_old_team(see):

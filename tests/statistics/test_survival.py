@@ -11,7 +11,13 @@ from pandas.testing import assert_frame_equal
 from scipy.stats import CensoredData, ecdf, gamma
 
 from salesanalysis.statistics.proportions import wilson
-from salesanalysis.statistics.survival import incidence, incidence_at, kaplan_meier, quantile
+from salesanalysis.statistics.survival import (
+    incidence,
+    incidence_at,
+    incidence_of_groups,
+    kaplan_meier,
+    quantile,
+)
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "reference"
@@ -513,3 +519,31 @@ def test_band_with_delayed_entry_covers_the_truth_as_often_as_simulated():
         covered += found["rate_low"].item() <= truth <= found["rate_high"].item()
 
     assert abs(covered / runs - coverage) < 3 * np.sqrt(coverage * (1 - coverage) / runs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("at", [0, 1, 7, 25])
+def test_groups_read_at_once_are_those_read_one_by_one(seed, at):
+    """
+    Rates, bounds and effective numbers of many groups equal those of `incidence_at`, group by group.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((9, 3, at + 2))
+    expected = []
+    for group in range(9):
+        age = rng.integers(0, [3, 12, 40][group % 3], size=[1, 4, 60][group // 3])
+        cause = rng.choice([[0, 1, 2], [1, 1, 1], [0, 0, 2]][seed % 3], size=len(age))
+        np.add.at(counts, (group, cause, np.minimum(age, at + 1)), 1)
+        expected.append(incidence_at(age, cause, np.ones(len(age), dtype=int), [at]))
+    expected = pd.concat(expected, ignore_index=True)
+
+    read = incidence_of_groups(counts)
+
+    assert_frame_equal(read, expected[list(read)], rtol=1e-12)
+
+
+def test_a_group_without_a_case_cannot_be_read():
+    """
+    No case, no rate.
+    """
+    assert incidence_of_groups(np.zeros((1, 3, 5))).isna().all(axis=None)
