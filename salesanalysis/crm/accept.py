@@ -27,7 +27,8 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     Make the canonical table `name` from the good rows of ``typed``.
 
     Rows that contradict themselves or name a deal or stage that was not accepted go to ``rejected``. ``deals``
-    gets ``deal_key``, its place by creation; tables about deals carry that key as well.
+    gets ``deal_key``, its place by creation; tables about deals carry that key as well. Of ``stage_events`` only
+    the rows that `accept_events` left over are looked at.
     """
     if name == "deals" and rules.deals_from_events:
         _complete_deals_from_events(session, file)
@@ -49,9 +50,10 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     if name != "deals" and "deal_id" in columns:
         checks.append((_NO_DEAL, "unknown_deal", "deal_id"))
     if name == "stage_events":
-        _accept_events(session, file, rules)
-        return
+        checks.append(("true", "unknown_stage", "stage"))
     _quarantine(session, name, file, checks, rules)
+    if name == "stage_events":
+        return
     session.run(f"CREATE TABLE {name} AS {_selected(name)}")
 
 
@@ -66,7 +68,11 @@ def _selected(name: str) -> str:
         return _numbered_stages()
     if name == "deals":
         listed = ", ".join(columns).replace("t.pipeline", "coalesce(t.pipeline, '') AS pipeline")
-        return f"SELECT row_number() OVER (ORDER BY t.created_at, t.deal_id) AS deal_key, {listed} {good}"
+        keys = (
+            f"SELECT {LINE}, row_number() OVER (ORDER BY created_at, deal_id) AS deal_key FROM typed "
+            "WHERE _problem IS NULL"
+        )
+        return f"SELECT k.deal_key, {listed} FROM typed t JOIN ({keys}) k ON k.{LINE} = t.{LINE}"
     if "t.deal_id" in columns:
         return (
             f"SELECT d.deal_key, {', '.join(columns)} FROM typed t LEFT JOIN deals d ON d.deal_id = t.deal_id "
@@ -91,8 +97,13 @@ def _numbered_stages() -> str:
     """
 
 
-def _accept_events(session: Session, file: str, rules: Mapping) -> None:
-    """Stage events carry keys instead of texts: ``deal_key`` and ``stage_no`` (of an end state: its number)."""
+def accept_events(session: Session, typed: str, source: str) -> str:
+    """
+    Make ``stage_events`` and return the query of the rows of `source` that are left over.
+
+    By far the longest table: its good rows go into the store as they are converted. They carry keys instead of
+    texts: ``deal_key`` and ``stage_no`` (of an end state: its number).
+    """
     columns = []
     for column in TABLES["stage_events"]:
         if column.name not in ("deal_id", "pipeline", "stage"):
@@ -105,17 +116,17 @@ def _accept_events(session: Session, file: str, rules: Mapping) -> None:
                CAST(CASE WHEN s.is_won THEN {WON} WHEN s.is_lost THEN {LOST} ELSE s.stage_no END AS INTEGER)
                  AS stage_no,
                {", ".join(columns)}, t.{LINE} AS line
-        FROM typed t JOIN deals d ON d.deal_id = t.deal_id
+        FROM ({typed}) t JOIN deals d ON d.deal_id = t.deal_id
         JOIN stages s ON s.stage = t.stage AND s.pipeline = coalesce(t.pipeline, d.pipeline)
         WHERE t._problem IS NULL
         """
     )
-    n_good = session.one("SELECT count(*) FROM typed WHERE _problem IS NULL")
-    if n_good == session.one("SELECT count(*) FROM stage_events"):
-        return
-    _quarantine(session, "stage_events", file, [(_NO_DEAL, "unknown_deal", "deal_id")], rules)
-    unplaced = f"t.{LINE} NOT IN (SELECT line FROM stage_events)"
-    _quarantine(session, "stage_events", file, [(unplaced, "unknown_stage", "stage")], rules)
+    n_accepted, n_rows = (
+        session.one(f"SELECT count(*) FROM {name}") for name in ("stage_events", source)
+    )
+    if n_accepted == n_rows:
+        return f"SELECT * FROM ({typed}) LIMIT 0"
+    return f"SELECT * FROM ({typed}) WHERE {LINE} NOT IN (SELECT line FROM stage_events)"
 
 
 def _local(name: str, column: str, rules: Mapping) -> str:

@@ -1,5 +1,8 @@
 """From text to typed canonical columns; a row that does not convert is set aside with its line, column and value."""
 
+import datetime
+import functools
+import zoneinfo
 from typing import NamedTuple
 
 from salesanalysis.crm.mapping import ColumnMap, Mapping, TableMap
@@ -75,7 +78,7 @@ def typed_rows(
         if spec is None:
             out += _absent(column)
             continue
-        text, kind = _text(spec, types, number, joins, lookups)
+        text, kind = _text(column, spec, types, number, joins, lookups)
         read += [
             f"{text} AS raw{number}",
             f"{_parsed(text, kind, column, spec, mapping)} AS val{number}",
@@ -93,9 +96,17 @@ def typed_rows(
     return query, problems
 
 
-def clean(text: str) -> str:
-    """SQL that trims blanks of every width, composes characters (NFC) and makes empty text NULL."""
-    return f"nullif(nfc_normalize(trim({text}, {literal(BLANKS)})), '')"
+def clean(text: str, *, is_id: bool = False) -> str:
+    """
+    SQL that trims blanks of every width, composes characters (NFC) and makes empty text NULL.
+
+    Trimming is slow. Of texts that repeat the engine trims each once; ids are looked at first.
+    """
+    trimmed = f"trim({text}, {literal(BLANKS)})"
+    if is_id:
+        has_blanks = f"regexp_matches({text}, {literal(f'^[{BLANKS}]|[{BLANKS}]$')})"
+        trimmed = f"CASE WHEN {has_blanks} THEN {trimmed} ELSE {text} END"
+    return f"nullif(nfc_normalize({trimmed}), '')"
 
 
 def _absent(column: Column) -> list[str]:
@@ -107,7 +118,9 @@ def _has_day(column: Column) -> bool:
     return column.kind == "ts" and column.name.endswith("_at")
 
 
-def _text(spec: ColumnMap, types, number: int, joins: list[str], lookups) -> tuple[str, str]:
+def _text(
+    column: Column, spec: ColumnMap, types, number: int, joins: list[str], lookups
+) -> tuple[str, str]:
     """SQL of the cell before conversion, and its engine type."""
     if spec.constant is not None:
         return literal(spec.constant), "VARCHAR"
@@ -120,7 +133,7 @@ def _text(spec: ColumnMap, types, number: int, joins: list[str], lookups) -> tup
         cell, kind = f"{there}.{quoted(spec.lookup['value'])}", "VARCHAR"
     if kind != "VARCHAR":
         return cell, kind
-    text = clean(cell)
+    text = clean(cell, is_id=column.kind == "id")
     if spec.values or spec.otherwise is not None:
         cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in spec.values.items())
         rest = text if spec.otherwise is None else literal(spec.otherwise)
@@ -170,9 +183,27 @@ def _converted(
     if _has_offset(kind, spec, mapping):
         utc, local = f"timezone('UTC', {value})", f"timezone({zone}, {value})"
     else:
-        utc, local = f"timezone('UTC', timezone({zone}, {value}))", value
+        utc, local = _utc(value, mapping.timezone), value
     days = [f"CAST({local} AS DATE) AS {on(column.name)}"] if _has_day(column) else []
     return [f"{utc} AS {column.name}", *days]
+
+
+def _utc(value: str, timezone: str) -> str:
+    """SQL of a local instant in UTC; simple arithmetic once the zone's clocks are no longer changed."""
+    since, offset = _steady_since(timezone)
+    converted = f"timezone('UTC', timezone({literal(timezone)}, {value}))"
+    return f"CASE WHEN {value} >= {since} THEN {value} - INTERVAL '{offset} seconds' ELSE {converted} END"
+
+
+@functools.cache
+def _steady_since(timezone: str) -> tuple[str, int]:
+    """Local instant after which a zone's clocks are not changed before 2200, and its offset then (seconds)."""
+    zone = zoneinfo.ZoneInfo(timezone)
+    day, step = datetime.datetime(2200, 1, 1), datetime.timedelta(days=1)  # noqa: DTZ001 - a local instant
+    offset = zone.utcoffset(day)
+    while day.year >= 1900 and zone.utcoffset(day) == offset:
+        day -= step
+    return f"TIMESTAMP '{day + 2 * step}'", int(offset.total_seconds())
 
 
 def _problems(
@@ -196,7 +227,8 @@ def _problems(
     if column.kind == "ts" and not _has_offset(kind, spec, mapping):
         zone = literal(mapping.timezone)
         there = f"timezone({zone}, timezone({zone}, {value}))"
-        found.append((f"{there} <> {value}", "quarantined", "time_does_not_exist"))
+        changing = f"{value} < {_steady_since(mapping.timezone)[0]} AND "
+        found.append((f"{changing}{there} <> {value}", "quarantined", "time_does_not_exist"))
     if column.required and spec.optional is None:
         found.append((f"{raw} IS NULL", "refused", "missing"))
     if column.kind == "share":

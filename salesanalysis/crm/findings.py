@@ -133,57 +133,34 @@ def _stage_findings(session: Session) -> None:
 
 
 def _history_findings(session: Session) -> None:
-    _add(
-        session,
-        "no_history",
-        "deals",
-        session.one(
-            "SELECT count(*) FROM deals WHERE deal_key NOT IN (SELECT deal_key FROM stage_events)"
+    counts = {
+        "no_history": (
+            "deals",
+            "SELECT count(*) FROM deals WHERE deal_key NOT IN (SELECT deal_key FROM histories)",
         ),
-    )
-    _add(
-        session,
-        "created_closed",
-        "deals",
-        session.one(
-            "SELECT count(*) FROM (SELECT deal_key, min(stage_no) AS first FROM stage_events GROUP BY 1) "
-            f"WHERE first >= {WON}"
+        "created_closed": ("deals", f"SELECT count(*) FROM histories WHERE lowest >= {WON}"),
+        "reopened": (
+            "deals",
+            "SELECT count(DISTINCT deal_key) FROM stays WHERE inflow = 'reopened'",
         ),
-    )
-    _add(
-        session,
-        "tied_events",
-        "stage_events",
-        session.one(
-            "SELECT count(*) FROM (SELECT deal_key, entered_at FROM stage_events "
-            "GROUP BY 1, 2 HAVING count(DISTINCT stage_no) > 1)"
+        "before_creation": (
+            "stage_events",
+            ("SELECT count(*) FROM stage_events e JOIN deals d ON d.deal_key = e.deal_key "
+            "WHERE e.entered_on < d.created_on"),
         ),
-    )
-    _add(
-        session,
-        "reopened",
-        "deals",
-        session.one("SELECT count(DISTINCT deal_key) FROM stays WHERE inflow = 'reopened'"),
-    )
-    _add(
-        session,
-        "before_creation",
-        "stage_events",
-        session.one(
-            "SELECT count(*) FROM stage_events e JOIN deals d ON d.deal_key = e.deal_key "
-            "WHERE e.entered_on < d.created_on"
+        "stage_disagrees": (
+            "deals",
+            f"""
+            SELECT count(*) FROM deals d JOIN histories e ON e.deal_key = d.deal_key
+            LEFT JOIN stages s ON s.stage_no = e.last
+            WHERE d.status <> 'removed' AND CASE WHEN e.last >= {WON}
+              THEN d.status <> CASE e.last WHEN {WON} THEN 'won' ELSE 'lost' END
+              ELSE d.status <> 'open' OR d.stage <> s.stage END
+            """,
         ),
-    )
-    disagreeing = f"""
-        SELECT count(*) FROM deals d JOIN (
-          SELECT deal_key, arg_max(stage_no, (entered_at, coalesce(seq, 0), stage_no)) AS last
-          FROM stage_events GROUP BY deal_key) e ON e.deal_key = d.deal_key
-        LEFT JOIN stages s ON s.stage_no = e.last
-        WHERE d.status <> 'removed' AND CASE WHEN e.last >= {WON}
-          THEN d.status <> CASE e.last WHEN {WON} THEN 'won' ELSE 'lost' END
-          ELSE d.status <> 'open' OR d.stage <> s.stage END
-    """
-    _add(session, "stage_disagrees", "deals", session.one(disagreeing))
+    }
+    for kind, (subject, sql) in counts.items():
+        _add(session, kind, subject, session.one(sql))
 
 
 def _people_findings(session: Session) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from salesanalysis.crm import findings, spells
-from salesanalysis.crm.accept import accept
+from salesanalysis.crm.accept import accept, accept_events
 from salesanalysis.crm.convert import Problem, clean, typed_rows
 from salesanalysis.crm.errors import InputRefused, MappingError
 from salesanalysis.crm.mapping import Mapping, TableMap, read_mapping
@@ -163,6 +163,8 @@ def _convert(
     origin = files[table.file] if table.file else _written_rows(session, name, table)
     query, problems = _typed(rules, name, origin, files)
     file = table.file or "the mapping file"
+    if name == "stage_events":
+        query = accept_events(session, query, origin["relation"])
     session.run(f"CREATE TEMP TABLE typed AS {query}")
     for line, reason, value in origin["refused"]:
         session.run(

@@ -27,12 +27,15 @@ class Seen:
 
     def __init__(self, session: Session, as_of: datetime.date, source: dict[str, str]):
         self._session = session
+        self._frames: dict[tuple, pd.DataFrame] = {}
         self.as_of = as_of
         self.source = source
 
     def frame(self, sql: str, parameters: tuple = ()) -> pd.DataFrame:
-        """Rows of a query on the views; parameters are bound to its ``?``."""
-        return self._session.frame(sql, parameters)
+        """Rows of a query on the views; parameters are bound to its ``?``. The same query is run once."""
+        if (sql, parameters) not in self._frames:
+            self._frames[sql, parameters] = self._session.frame(sql, parameters)
+        return self._frames[sql, parameters].copy()
 
     def reason(self, table: str) -> str | None:
         """Why the source cannot give a canonical table, or ``deals.<segment>``; None where it gives it."""
@@ -173,7 +176,7 @@ def _deals(today: str, end: str, *, is_stage_known: bool) -> str:
            CASE v.status WHEN 'open' THEN 0 WHEN 'won' THEN 1 WHEN 'lost' THEN 2 END AS cause,
            date_diff('day', v.created_on, coalesce(v.closed_on, {today})) AS exit_age,
            date_diff('day', v.created_on, {today}) AS days_since_created,
-           v.n_owner_changes > 0 AS is_handed
+           v.is_handed
     FROM file.deal_versions v {join}
     WHERE v.valid_from < {end} AND v.valid_to >= {end}
     """

@@ -49,11 +49,16 @@ def build(session: Session, rules: Mapping) -> None:
     _team_spells(session, rules)
     _runs(session)
     _pipeline_moves(session)
+    session.run(
+        f"CREATE TEMP TABLE winding AS SELECT deal_key FROM runs WHERE prev_no > no OR prev_no = {LOST} "
+        "UNION SELECT deal_key FROM pipeline_moves WHERE nth > 1 "
+        "UNION SELECT deal_key FROM deals WHERE status = 'removed'"
+    )
     _facts(session, rules)
     _versions(session, rules)
     _stays(session)
     _first_visits(session)
-    for working in ("runs", "team_spells", "owner_spells", "pipeline_moves", "facts"):
+    for working in ("runs", "team_spells", "owner_spells", "pipeline_moves", "winding", "facts"):
         session.run(f"DROP TABLE {working}")
 
 
@@ -123,8 +128,16 @@ def _runs(session: Session) -> None:
 
     A deal that is closed or removed by its own row, and whose history does not end so, gets that move added.
     """
-    events = "SELECT deal_key, stage_no AS no, entered_at AS moved_at, entered_on AS day, seq FROM stage_events"
+    events = "SELECT deal_key, CAST(stage_no AS SMALLINT) AS no, entered_at AS moved_at, entered_on AS day, seq FROM stage_events"
     session.run(f"CREATE TEMP TABLE runs AS {_in_order(events, 'moved_at, coalesce(seq, 0), no')}")
+    session.run(
+        "CREATE TEMP TABLE histories AS SELECT deal_key, min(no) AS lowest, arg_max(no, pos) AS last "
+        "FROM runs GROUP BY 1"
+    )
+    session.run(
+        "INSERT INTO findings SELECT 'tied_events', 'stage_events', count(*), NULL FROM "
+        "(SELECT DISTINCT deal_key, moved_at FROM runs WHERE next_at = moved_at AND next_no <> no) HAVING count(*) > 0"
+    )
     session.run(
         f"""
         CREATE TEMP TABLE ends AS
@@ -151,7 +164,7 @@ def _runs(session: Session) -> None:
 def _in_order(moves: str, order: str) -> str:
     return f"""
     SELECT deal_key, no, moved_at, day, lag(no) OVER w AS prev_no, lead(no) OVER w AS next_no,
-           lead(moved_at) OVER w AS next_at, lead(day) OVER w AS next_day, row_number() OVER w AS pos
+           lead(moved_at) OVER w AS next_at, lead(day) OVER w AS next_day, CAST(row_number() OVER w AS INTEGER) AS pos
     FROM ({moves}) WINDOW w AS (PARTITION BY deal_key ORDER BY {order})
     """
 
@@ -204,7 +217,8 @@ def _facts(session: Session, rules: Mapping) -> None:
         SELECT d.deal_key, d.created_on, d.amount, {words}, CAST(d.pipeline AS pipeline_word) AS pipeline,
                coalesce(d.created_at, e.first_at,
                         timezone('UTC', timezone({zone}, TIMESTAMP '{rules.extracted_on}'))) AS born_at,
-               CASE WHEN d.status = 'removed' THEN coalesce(d.closed_at, d.created_at) END AS removed_at
+               CASE WHEN d.status = 'removed' THEN coalesce(d.closed_at, d.created_at) END AS removed_at,
+               d.deal_key NOT IN (SELECT deal_key FROM winding) AS is_straight
         FROM deals d LEFT JOIN (
           SELECT deal_key, min(moved_at) AS first_at FROM runs
           WHERE deal_key IN (SELECT deal_key FROM deals WHERE created_at IS NULL) GROUP BY deal_key
@@ -215,12 +229,52 @@ def _facts(session: Session, rules: Mapping) -> None:
 
 def _versions(session: Session, rules: Mapping) -> None:
     """
-    Fold everything that happened to a deal into versions of its state.
+    Versions of each deal's state.
 
-    A closed deal stays with the owner and team it was closed by, until it is re-opened.
+    A closed deal stays with the owner and team it was closed by, until it is re-opened. Most deals only begin and
+    end; what happened to the others in between is folded.
     """
     amount = rules.tables["deals"].columns.get("amount")
     at_close = bool(amount and amount.known_at)
+    session.run(
+        f"""
+        CREATE TEMP TABLE busy AS
+        SELECT deal_key FROM owner_spells WHERE valid_from > {NEVER}
+        UNION SELECT deal_key FROM deal_changes WHERE field = 'amount' AND deal_key IS NOT NULL
+        UNION SELECT deal_key FROM pipeline_moves WHERE nth > 1
+        UNION SELECT deal_key FROM runs WHERE prev_no >= {WON}
+        """
+    )
+    _touched(session, at_close)
+    _fold(session)
+    _plain(session, at_close)
+    segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
+    session.run(
+        f"""
+        CREATE TABLE deal_versions AS
+        SELECT f.deal_key,
+               CASE WHEN f.status = 'open' THEN greatest(f.valid_from, coalesce(t.valid_from, f.valid_from))
+                    ELSE f.valid_from END AS valid_from,
+               CASE WHEN f.status = 'open' THEN least(f.valid_to, coalesce(t.valid_to, f.valid_to))
+                    ELSE f.valid_to END AS valid_to,
+               f.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
+               f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, f.is_handed, {segments}
+        FROM folded f JOIN facts d ON d.deal_key = f.deal_key
+        LEFT JOIN team_spells t ON t.owner = f.owner AND CASE
+             WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
+             ELSE t.valid_from <= f.since AND t.valid_to > f.since END
+        WHERE f.valid_from < f.valid_to
+        """
+    )
+    for working in ("folded", "touched", "busy"):
+        session.run(f"DROP TABLE {working}")
+
+
+_STATUS = f"CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END"
+
+
+def _touched(session: Session, at_close: bool) -> None:
+    """What happened to each busy deal, in the order it is to be folded in."""
     first_amount = "NULL" if at_close else f"coalesce(c.first_old, f.amount, {_CLEARED})"
     end_amount = f"coalesce(f.amount, {_CLEARED})" if at_close else "NULL"
     change = "TRY_CAST(nullif(trim({0}), '') AS DECIMAL(18,4))"
@@ -234,45 +288,45 @@ def _versions(session: Session, rules: Mapping) -> None:
         ), first_change AS (
           SELECT deal_key, arg_min(old, moved_at) AS first_old FROM changes GROUP BY deal_key
         )
-        SELECT f.deal_key, f.born_at AS moved_at, 0 AS prio, CAST(0 AS BIGINT) AS pos,
-               CAST('open' AS status_word) AS status, CAST(NULL AS DATE) AS day,
+        SELECT f.deal_key, f.born_at AS moved_at, 0 AS prio, 0 AS pos,
+               {_word("status", "open")} AS status, CAST(NULL AS DATE) AS day,
                coalesce(m.pipeline, f.pipeline) AS pipeline, o.owner AS owner,
-               CAST({first_amount} AS DECIMAL(18,4)) AS amount, 0 AS handed, f.born_at AS since
+               CAST({first_amount} AS DECIMAL(18,4)) AS amount, false AS is_handed, f.born_at AS since
         FROM facts f LEFT JOIN first_change c ON c.deal_key = f.deal_key
         LEFT JOIN pipeline_moves m ON m.deal_key = f.deal_key AND m.nth = 1
         JOIN owner_spells o ON o.deal_key = f.deal_key AND o.valid_from = {NEVER}
+        WHERE f.deal_key IN (SELECT deal_key FROM busy)
         UNION ALL
-        SELECT o.deal_key, greatest(o.valid_from, f.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, 1, NULL
+        SELECT o.deal_key, greatest(o.valid_from, f.born_at), 1, 0, NULL, NULL, NULL, o.owner, NULL, true, NULL
         FROM owner_spells o JOIN facts f ON f.deal_key = o.deal_key
         WHERE o.valid_from > {NEVER} AND NOT EXISTS (
           SELECT 1 FROM runs r WHERE r.deal_key = o.deal_key AND r.no >= {WON}
           AND r.moved_at < o.valid_from AND coalesce(r.next_at, {EVER}) >= o.valid_from)
         UNION ALL
         SELECT r.deal_key, r.moved_at, 1, r.pos, NULL, NULL, NULL, o.owner, NULL,
-               CASE WHEN o.valid_from > p.moved_at AND o.valid_from <= r.moved_at THEN 1 ELSE 0 END, NULL
+               o.valid_from > p.moved_at AND o.valid_from <= r.moved_at, NULL
         FROM runs r JOIN runs p ON p.deal_key = r.deal_key AND p.pos = r.pos - 1
         JOIN owner_spells o ON o.deal_key = r.deal_key AND o.valid_from <= r.moved_at AND o.valid_to > r.moved_at
         WHERE r.prev_no >= {WON} AND r.no < {WON}
         UNION ALL
-        SELECT c.deal_key, greatest(c.moved_at, f.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, 0, NULL
+        SELECT c.deal_key, greatest(c.moved_at, f.born_at), 2, 0, NULL, NULL, NULL, NULL, c.new, false, NULL
         FROM changes c JOIN facts f ON f.deal_key = c.deal_key WHERE NOT {at_close}
         UNION ALL
-        SELECT m.deal_key, greatest(m.moved_at, f.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, 0, NULL
+        SELECT m.deal_key, greatest(m.moved_at, f.born_at), 2, 0, NULL, NULL, m.pipeline, NULL, NULL, false, NULL
         FROM pipeline_moves m JOIN facts f ON f.deal_key = m.deal_key WHERE m.nth > 1
         UNION ALL
-        SELECT r.deal_key, greatest(r.moved_at, f.born_at), 3, r.pos,
-               CASE r.no WHEN {WON} THEN 'won' WHEN {LOST} THEN 'lost' WHEN {REMOVED} THEN 'removed' ELSE 'open' END,
-               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, 0,
+        SELECT r.deal_key, greatest(r.moved_at, f.born_at), 3, r.pos, {_STATUS},
+               r.day, NULL, NULL, CASE WHEN r.no >= {WON} THEN CAST({end_amount} AS DECIMAL(18,4)) END, false,
                CASE WHEN r.no < {WON} OR r.prev_no IS NULL OR r.prev_no < {WON}
                     THEN greatest(r.moved_at, f.born_at) END
         FROM runs r JOIN facts f ON f.deal_key = r.deal_key
-        WHERE r.no >= {WON} OR r.prev_no >= {WON}
+        WHERE (r.no >= {WON} OR r.prev_no >= {WON}) AND r.deal_key IN (SELECT deal_key FROM busy)
         """
     )
-    _fold(session)
 
 
 def _fold(session: Session) -> None:
+    """State of each busy deal after each thing that happened."""
     session.run(
         f"""
         CREATE TEMP TABLE folded AS
@@ -284,33 +338,38 @@ def _fold(session: Session) -> None:
                last_value(pipeline IGNORE NULLS) OVER w AS pipeline,
                last_value(owner IGNORE NULLS) OVER w AS owner,
                last_value(amount IGNORE NULLS) OVER w AS amount,
-               sum(handed) OVER w AS n_owner_changes
+               bool_or(is_handed) OVER w AS is_handed
         FROM touched
         WINDOW w AS (PARTITION BY deal_key ORDER BY moved_at, prio, pos
                      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         """
     )
-    segments = ", ".join(f"d.{name}" for name in _SEGMENTS)
+
+
+def _plain(session: Session, at_close: bool) -> None:
+    """Add the states of the deals that were open and, most of them, then closed, and nothing else."""
+    known = f"CAST(coalesce(f.amount, {_CLEARED}) AS DECIMAL(18,4))"
     session.run(
         f"""
-        CREATE TABLE deal_versions AS
-        SELECT f.deal_key,
-               CASE WHEN f.status = 'open' THEN greatest(f.valid_from, coalesce(t.valid_from, f.valid_from))
-                    ELSE f.valid_from END AS valid_from,
-               CASE WHEN f.status = 'open' THEN least(f.valid_to, coalesce(t.valid_to, f.valid_to))
-                    ELSE f.valid_to END AS valid_to,
-               f.pipeline, f.status, d.created_on, CASE WHEN f.status <> 'open' THEN f.day END AS closed_on,
-               f.owner, t.team, nullif(f.amount, {_CLEARED}) AS amount, CAST(f.n_owner_changes AS INTEGER)
-                 AS n_owner_changes, {segments}
-        FROM folded f JOIN facts d ON d.deal_key = f.deal_key
-        LEFT JOIN team_spells t ON t.owner = f.owner AND CASE
-             WHEN f.status = 'open' THEN t.valid_from < f.valid_to AND t.valid_to > f.valid_from
-             ELSE t.valid_from <= f.since AND t.valid_to > f.since END
-        WHERE f.valid_from < f.valid_to
+        INSERT INTO folded BY NAME
+        WITH plain AS (
+          SELECT f.deal_key, f.born_at, greatest(r.moved_at, f.born_at) AS ended_at, r.no,
+                 coalesce(r.day, DATE '0001-01-01') AS day, coalesce(m.pipeline, f.pipeline) AS pipeline, o.owner,
+                 {known} AS amount
+          FROM facts f JOIN owner_spells o ON o.deal_key = f.deal_key
+          LEFT JOIN pipeline_moves m ON m.deal_key = f.deal_key
+          LEFT JOIN (SELECT * FROM runs WHERE no >= {WON}) r ON r.deal_key = f.deal_key
+          WHERE f.deal_key NOT IN (SELECT deal_key FROM busy)
+        )
+        SELECT deal_key, born_at AS valid_from, CASE WHEN no IS NULL THEN {EVER} ELSE ended_at END AS valid_to,
+               'open' AS status, born_at AS since, pipeline, owner,
+               {"NULL" if at_close else "amount"} AS amount, DATE '0001-01-01' AS day, false AS is_handed
+        FROM plain
+        UNION ALL
+        SELECT deal_key, ended_at, {EVER}, {_STATUS.replace("r.no", "no")}, ended_at, pipeline, owner, amount, day, false
+        FROM plain WHERE no IS NOT NULL
         """
     )
-    for working in ("folded", "touched"):
-        session.run(f"DROP TABLE {working}")
 
 
 def _stays(session: Session) -> None:
@@ -330,23 +389,24 @@ def _stays(session: Session) -> None:
           FROM stages s LEFT JOIN (SELECT pipeline, max(stage_order) AS last_order FROM stages
                                    WHERE NOT is_won AND NOT is_lost GROUP BY pipeline) k ON k.pipeline = s.pipeline
         )
-        SELECT r.deal_key, s.pipeline, s.stage, s.stage_order, r.no, r.pos, r.moved_at AS entered_at,
+        SELECT r.deal_key, s.pipeline, s.stage, s.stage_order, r.pos, r.moved_at AS entered_at,
                r.day AS entered_on, r.next_at AS exited_at, r.next_day AS exited_on, c.created_on,
-               CAST(CASE WHEN r.next_no IS NULL THEN 'open'
-                    WHEN r.next_no = {LOST} THEN 'lost'
-                    WHEN r.next_no = {REMOVED} THEN 'removed'
-                    WHEN r.next_no = {WON} THEN CASE WHEN s.stage_order = s.last_order THEN 'advanced' ELSE 'skipped' END
-                    WHEN n.pipeline <> s.pipeline THEN 'handed_off'
-                    WHEN n.stage_order = s.stage_order + 1 THEN 'advanced'
-                    WHEN n.stage_order > s.stage_order THEN 'skipped'
-                    ELSE 'moved_back' END AS outcome_word) AS outcome,
-               CAST(CASE WHEN r.prev_no IS NULL THEN 'starts'
-                    WHEN r.prev_no >= {WON} THEN 'reopened'
-                    WHEN p.pipeline <> s.pipeline THEN 'handed_in'
-                    WHEN p.stage_order = s.stage_order - 1 THEN 'advanced_in'
-                    WHEN p.stage_order < s.stage_order THEN 'skipped_in'
-                    ELSE 'moved_back_in' END AS inflow_word) AS inflow,
-               c.owner, c.team, {segments}, c.removed_at
+               CASE WHEN r.next_no IS NULL THEN {_word("outcome", "open")}
+                    WHEN r.next_no = {LOST} THEN {_word("outcome", "lost")}
+                    WHEN r.next_no = {REMOVED} THEN {_word("outcome", "removed")}
+                    WHEN r.next_no = {WON} AND s.stage_order < s.last_order THEN {_word("outcome", "skipped")}
+                    WHEN r.next_no = {WON} THEN {_word("outcome", "advanced")}
+                    WHEN n.pipeline <> s.pipeline THEN {_word("outcome", "handed_off")}
+                    WHEN n.stage_order = s.stage_order + 1 THEN {_word("outcome", "advanced")}
+                    WHEN n.stage_order > s.stage_order THEN {_word("outcome", "skipped")}
+                    ELSE {_word("outcome", "moved_back")} END AS outcome,
+               CASE WHEN r.prev_no IS NULL THEN {_word("inflow", "starts")}
+                    WHEN r.prev_no >= {WON} THEN {_word("inflow", "reopened")}
+                    WHEN p.pipeline <> s.pipeline THEN {_word("inflow", "handed_in")}
+                    WHEN p.stage_order = s.stage_order - 1 THEN {_word("inflow", "advanced_in")}
+                    WHEN p.stage_order < s.stage_order THEN {_word("inflow", "skipped_in")}
+                    ELSE {_word("inflow", "moved_back_in")} END AS inflow,
+               c.owner, c.team, {segments}, c.is_straight
         FROM runs r
         JOIN carriers c ON c.deal_key = r.deal_key AND c.valid_from <= r.moved_at AND c.valid_to > r.moved_at
         JOIN steps s ON s.stage_no = r.no AND s.last_order IS NOT NULL
@@ -357,67 +417,52 @@ def _stays(session: Session) -> None:
     )
 
 
+def _word(kind: str, word: str) -> str:
+    return f"CAST('{word}' AS {kind}_word)"
+
+
 def _first_visits(session: Session) -> None:
-    """First entries only; the deals that went back or were re-opened need a look at everything that came later."""
+    """First entries only: of most deals the stays themselves; those that wind need a look at what came later."""
+    columns = ", ".join(
+        ("deal_key", "pipeline", "stage", "stage_order", "entered_on", "created_on", "owner", "team", *_SEGMENTS)
+    )
+    _winding_visits(session, columns)
     session.run(
         f"""
-        CREATE TEMP TABLE winding AS SELECT DISTINCT deal_key FROM runs
-        WHERE prev_no > no OR prev_no = {LOST}
-        UNION SELECT deal_key FROM pipeline_moves WHERE nth > 1
-        """
-    )
-    kept = (
-        "deal_key, pipeline, stage, stage_order, entered_on, created_on, removed_at, owner, team, "
-        + ", ".join(_SEGMENTS)
-    )
-    session.run(
-        f"""
-        CREATE TABLE first_visits AS
-        SELECT {kept}, entered_at AS valid_from, {EVER} AS valid_to,
-               CASE WHEN outcome = 'open' THEN NULL ELSE exited_at END AS ended_at,
-               CASE WHEN outcome = 'open' THEN NULL ELSE exited_on END AS ended_on,
-               CAST(CASE WHEN outcome IN ('advanced', 'skipped') THEN 1 WHEN outcome = 'lost' THEN 2 ELSE 0 END
-                 AS INTEGER) AS cause,
+        CREATE VIEW first_visits AS
+        SELECT {columns}, CAST(NULL AS TIMESTAMP) AS removed_at, entered_at AS valid_from, {EVER} AS valid_to,
+               exited_at AS ended_at, exited_on AS ended_on,
+               CASE outcome WHEN 'advanced' THEN 1 WHEN 'skipped' THEN 1 WHEN 'lost' THEN 2 ELSE 0 END AS cause,
                CASE WHEN pos = stage_order THEN entered_at END AS all_before_at,
                CASE WHEN pos = stage_order THEN entered_on END AS all_before_on
-        FROM stays WHERE deal_key NOT IN (SELECT deal_key FROM winding)
+        FROM stays WHERE is_straight
+        UNION ALL
+        SELECT {columns}, removed_at, valid_from, valid_to, ended_at, ended_on, cause, all_before_at, all_before_on
+        FROM winding_visits
         """
     )
-    _winding_visits(session, kept)
-    session.run(
-        f"""
-        INSERT INTO first_visits
-        WITH first AS (
-          SELECT *, count(*) OVER w = stage_order AS has_all, max(entered_at) OVER w AS all_at,
-                 max(entered_on) OVER w AS all_on
-          FROM visits WHERE is_entry
-          WINDOW w AS (PARTITION BY deal_key, pipeline ORDER BY stage_order
-                       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-        )
-        SELECT {", ".join("v." + name.strip() for name in kept.split(","))}, v.valid_from, v.valid_to, v.ended_at,
-               v.ended_on, v.cause, CASE WHEN f.has_all THEN f.all_at END, CASE WHEN f.has_all THEN f.all_on END
-        FROM visits v JOIN first f ON f.deal_key = v.deal_key AND f.pipeline = v.pipeline
-             AND f.stage_order = v.stage_order
-        """
-    )
-    for working in ("winding", "visits"):
-        session.run(f"DROP TABLE {working}")
 
 
-def _winding_visits(session: Session, kept: str) -> None:
+def _winding_visits(session: Session, columns: str) -> None:
     """
-    First visits of deals that moved back or were re-opened.
+    First visits of deals that moved back, were re-opened, handed on or removed.
 
     The first later entry into a later stage of the pipeline, or into won, is the advance. Before it, each loss ends
     a spell and each re-opening begins the next.
     """
-    columns = ", ".join("f." + name.strip() for name in kept.split(","))
+    columns = ", ".join(f"f.{name}" for name in columns.split(", "))
     session.run(
         f"""
-        CREATE TEMP TABLE visits AS
+        CREATE TABLE winding_visits AS
         WITH first AS (
-          SELECT * FROM stays WHERE deal_key IN (SELECT deal_key FROM winding)
-          QUALIFY row_number() OVER (PARTITION BY deal_key, no ORDER BY pos) = 1
+          SELECT e.*, s.stage_no AS no, d.removed_at, count(*) OVER w = e.stage_order AS has_all,
+                 max(entered_at) OVER w AS all_at, max(entered_on) OVER w AS all_on
+          FROM (SELECT * FROM stays WHERE NOT is_straight
+                QUALIFY row_number() OVER (PARTITION BY deal_key, pipeline, stage_order ORDER BY pos) = 1) e
+          JOIN stages s ON CAST(s.pipeline AS pipeline_word) = e.pipeline AND s.stage_order = e.stage_order
+          JOIN facts d ON d.deal_key = e.deal_key
+          WINDOW w AS (PARTITION BY e.deal_key, e.pipeline ORDER BY e.stage_order
+                       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         ), later AS (
           SELECT r.*, s.pipeline FROM runs r LEFT JOIN stages s ON s.stage_no = r.no
           WHERE r.deal_key IN (SELECT deal_key FROM winding)
@@ -444,9 +489,10 @@ def _winding_visits(session: Session, kept: str) -> None:
           WHERE l.pos = a.pos OR (l.no >= {LOST} AND (a.pos IS NULL OR l.pos < a.pos))
           GROUP BY p.deal_key, p.no, p.from_pos
         )
-        SELECT {columns}, f.entered_at, p.valid_from, p.valid_to, e.moved_at AS ended_at, e.day AS ended_on,
+        SELECT {columns}, f.removed_at, p.valid_from, p.valid_to, e.moved_at AS ended_at, e.day AS ended_on,
                CASE WHEN e.no IS NULL THEN 0 WHEN e.no = {LOST} THEN 2 WHEN e.no = {REMOVED} THEN 0 ELSE 1 END AS cause,
-               p.from_pos = f.pos AS is_entry
+               CASE WHEN f.has_all THEN f.all_at END AS all_before_at,
+               CASE WHEN f.has_all THEN f.all_on END AS all_before_on
         FROM spells p JOIN first f ON f.deal_key = p.deal_key AND f.no = p.no
         LEFT JOIN ends x ON x.deal_key = p.deal_key AND x.no = p.no AND x.from_pos = p.from_pos
         LEFT JOIN later e ON e.deal_key = x.deal_key AND e.pos = x.end_pos

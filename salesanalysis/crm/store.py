@@ -114,7 +114,11 @@ def new_store(path: Path) -> Iterator[Session]:
 
 
 def _limits(folder: Path) -> dict[str, str]:
-    return {"temp_directory": str(folder / ".duckdb_temp"), "max_temp_directory_size": "20GB"}
+    return {
+        "temp_directory": str(folder / ".duckdb_temp"),
+        "max_temp_directory_size": "20GB",
+        "preserve_insertion_order": "false",
+    }
 
 
 def _remove(path: Path) -> None:
@@ -134,6 +138,9 @@ def open_store(path: Path) -> Session:
             "`salesanalysis load SOURCE --mapping FILE --into STORE`"
         )
     session = Session(duckdb.connect(":memory:"))
+    session.run(
+        "SET disabled_optimizers = 'build_side_probe_side'"
+    )  # joins are written big table first
     try:
         session.run(f"ATTACH {literal(str(path))} AS file (READ_ONLY)")
         found = session.rows("SELECT value FROM file.about WHERE key = 'format'")

@@ -74,7 +74,7 @@ def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> p
         ``within_days`` ago (NaN without any). Removed deals are left out.
     """
     expect_days(within_days=within_days)
-    counts = _visit_counts(seen, by)
+    counts = _visit_counts(seen, by, within_days)
     amounts = seen.frame(
         f"""
         SELECT {group_column(seen, by, "v")} AS "group", v.pipeline AS pipeline, v.stage_order AS stage_order,
@@ -97,12 +97,16 @@ def step_conversion(seen: Seen, *, within_days: int, by: str | None = None) -> p
     return grouped(seen, table.sort_values(_ORDER, ignore_index=True), by)
 
 
-def _visit_counts(seen: Seen, by: str | None) -> pd.DataFrame:
+def _visit_counts(seen: Seen, by: str | None, within_days: int) -> pd.DataFrame:
+    """Count first visits by how and when they ended; those that went on beyond the setting share one age."""
     return seen.frame(
         f"""
-        SELECT {group_column(seen, by)} AS "group", pipeline, stage, stage_order, exit_age, cause, count(*) AS n
+        SELECT {group_column(seen, by)} AS "group", pipeline, stage, stage_order,
+               CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+               CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause, count(*) AS n
         FROM first_visits WHERE is_removed = 0 GROUP BY 1, 2, 3, 4, 5, 6
-        """
+        """,
+        (within_days, within_days + 1, within_days),
     )
 
 
@@ -114,8 +118,8 @@ def _cells(counts: pd.DataFrame, within_days: int) -> tuple[pd.DataFrame, np.nda
     places = counts[_STAGE].drop_duplicates(ignore_index=True)
     row = counts.groupby(_STAGE, dropna=False, sort=False).ngroup().to_numpy()
     cells = np.zeros((len(places), 3, within_days + 2))
-    age = np.minimum(counts["exit_age"].to_numpy(dtype=int), within_days + 1)
-    np.add.at(cells, (row, counts["cause"].to_numpy(dtype=int), age), counts["n"].to_numpy())
+    cause, age = (counts[name].to_numpy(dtype=int) for name in ("cause", "exit_age"))
+    np.add.at(cells, (row, cause, age), counts["n"].to_numpy())
     return places, cells
 
 
@@ -322,7 +326,7 @@ def segments(seen: Seen, *, within_days: int) -> pd.DataFrame:
     expect_days(within_days=within_days)
     parts = []
     for kind in SEGMENTS:
-        counts = _visit_counts(seen, kind)
+        counts = _visit_counts(seen, kind, within_days)
         if counts["group"].nunique(dropna=False) > 1:
             part = _against_rest(counts, within_days).assign(kind=kind)
             name = names(seen, part["group"]) if kind == "owner" else part["group"]

@@ -3,8 +3,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > %s THEN %s ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > %s THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -38,8 +38,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > %s THEN %s ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > %s THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE

@@ -3,8 +3,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -22,8 +22,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -41,8 +41,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -60,8 +60,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -84,8 +84,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
@@ -103,8 +103,8 @@ SELECT
   pipeline,
   stage,
   stage_order,
-  exit_age,
-  cause,
+  CASE WHEN exit_age > ? THEN ? ELSE exit_age END AS exit_age,
+  CASE WHEN exit_age > ? THEN 0 ELSE cause END AS cause,
   COUNT(*) AS n
 FROM first_visits
 WHERE
