@@ -1,6 +1,7 @@
 """The Parquet files both sides start from: the sample company's world, longer in the process, without dirt."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import duckdb
@@ -63,3 +64,7 @@ def make(folder: Path, deals: int) -> None:
     mapping.write_text(
         yaml.safe_dump({**settings, "tables": tables}, allow_unicode=True), encoding="utf-8"
     )
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), int(sys.argv[2]))

@@ -114,9 +114,11 @@ def new_store(path: Path) -> Iterator[Session]:
 
 
 def _limits(folder: Path) -> dict[str, str]:
+    # A load is not slower for spilling: with 600 MB it takes half the peak and the same time as with 10 GB.
     return {
         "temp_directory": str(folder / ".duckdb_temp"),
         "max_temp_directory_size": "20GB",
+        "memory_limit": "600MB",
         "preserve_insertion_order": "false",
     }
 
