@@ -139,7 +139,7 @@ def _no_open_deals(seen: Seen) -> pd.DataFrame:
     idle = idle[(1 - share) ** idle["n"] < _BEYOND_CHANCE].sort_index()
     name = names(seen, idle.index.to_series())
     found = [
-        _finding("no_open_deals", name[owner], int(n), f"{share:.0%}")
+        _finding("no_open_deals", name[owner], int(n), f"{share * 100:.0f} %")
         for owner, n in idle["n"].items()
     ]
     return pd.concat(found) if found else pd.DataFrame()

@@ -120,7 +120,7 @@ def test_a_rep_without_any_open_deal_is_a_finding_unless_she_left(see, left_on, 
 
     rows = findings[findings["kind"] == "no_open_deals"]
     assert rows["subject"].tolist() == found
-    assert rows[["n_rows", "detail"]].values.tolist() == [[40, "50%"]] * len(found)
+    assert rows[["n_rows", "detail"]].values.tolist() == [[40, "50 %"]] * len(found)
 
 
 def test_open_deals_older_than_any_closed_one(view):
