@@ -54,7 +54,9 @@ def main() -> None:
     folder = HERE.parent / "build" / "benchmark" / f"{options.deals}"
     print(f"data: {folder.relative_to(HERE.parent)}", flush=True)
     # In a process of its own: a child's peak memory begins with what its parent holds.
-    subprocess.run([sys.executable, "data.py", str(folder), str(options.deals)], cwd=HERE, check=True)
+    subprocess.run(
+        [sys.executable, "data.py", str(folder), str(options.deals)], cwd=HERE, check=True
+    )
     store, ours, theirs = folder / "crm.duckdb", folder / "ours.pkl", folder / "pandas.pkl"
     sides = {
         "pandas": ["pandas_version.py", folder, AS_OF, theirs],

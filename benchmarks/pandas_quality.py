@@ -100,7 +100,7 @@ def findings(deals, events, stages, people, credits, as_of: pd.Timestamp) -> pd.
         "tied_events": len(events.loc[is_tied, ["deal", "entered_at"]].drop_duplicates()),
         "reopened": events.loc[is_reopened, "deal"].nunique(),
         "before_creation": (
-            events["entered_at"].dt.normalize() < events["deal"].map(created_on)
+            events["entered_at"].dt.normalize() < created_on.to_numpy()[events["deal"]]
         ).sum(),
         "stage_disagrees": (disagrees & (now["status"] != "removed")).sum(),
         "unknown_owner": (deals["owner"].notna() & ~deals["owner"].isin(people["person_id"])).sum(),

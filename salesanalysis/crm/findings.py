@@ -145,8 +145,10 @@ def _history_findings(session: Session) -> None:
         ),
         "before_creation": (
             "stage_events",
-            ("SELECT count(*) FROM stage_events e JOIN deals d ON d.deal_key = e.deal_key "
-            "WHERE e.entered_on < d.created_on"),
+            (
+                "SELECT count(*) FROM stage_events e JOIN deals d ON d.deal_key = e.deal_key "
+                "WHERE e.entered_on < d.created_on"
+            ),
         ),
         "stage_disagrees": (
             "deals",

@@ -424,7 +424,17 @@ def _word(kind: str, word: str) -> str:
 def _first_visits(session: Session) -> None:
     """First entries only: of most deals the stays themselves; those that wind need a look at what came later."""
     columns = ", ".join(
-        ("deal_key", "pipeline", "stage", "stage_order", "entered_on", "created_on", "owner", "team", *_SEGMENTS)
+        (
+            "deal_key",
+            "pipeline",
+            "stage",
+            "stage_order",
+            "entered_on",
+            "created_on",
+            "owner",
+            "team",
+            *_SEGMENTS,
+        )
     )
     _winding_visits(session, columns)
     session.run(
