@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-
 HERE = Path(__file__).parent
 AS_OF = "2026-06-30"
 COMPARED = {  # table -> key columns of ours, value columns that both have
