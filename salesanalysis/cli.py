@@ -16,9 +16,17 @@ _LOAD = """
     but contradicting itself or another table) + refused (not readable as a record). Rows not accepted stay in the
     store's table `rejected` with file, line, column and value. An older store is replaced only if the load succeeds.
 """
+_PROCESS = """
+    Checks FILE, which says how the company sells (stages, goals, actions) and what it rewards (KPIs, scorecard,
+    incentives), and prints what holds from each day on which the rules change. A mistake ends with exit code 2 and
+    says which key, what was found and what is allowed.
+"""
 _RUN = """
     Runs the notebooks of SUITE as of one day and publishes them together as DIR/<as-of>/index.html; if one fails,
     nothing is published and the last good reports stay. The path of the index is the last line printed.
+    Pages for reps, teams and leadership go to folders of their own: reps/<id>, teams/<id>, leadership. These ids say
+    nothing without the key in the environment variable SALESANALYSIS_ID_KEY; without a key, whoever knows an employee
+    number can find its folder. leadership/pages.csv says which folder is whose.
     Exit codes: 0 published, 1 unexpected, 2 wrong usage or parameter, 3 input refused, 5 another run is at work,
     6 publishing failed, 124 timeout, 130 interrupted, 138 a kernel died.
 """
@@ -70,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {metadata.version('salesanalysis')}"
     )
-    verbs = parser.add_subparsers(required=True, metavar="{load,run,sample}")
+    verbs = parser.add_subparsers(required=True, metavar="{load,process,run,sample}")
     load = _verb(verbs, "load", "bring CRM tables into a store", _LOAD, _load)
     load.add_argument("source", type=Path, metavar="SOURCE", help="folder with the exported files")
     load.add_argument(
@@ -87,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="STORE",
         help="store to make (default: %(default)s)",
     )
+    process = _verb(verbs, "process", "check a process file", _PROCESS, _process)
+    process.add_argument("file", type=Path, metavar="FILE", help="for example params/process.yaml")
     run = _verb(verbs, "run", "make the dated reports of a suite", _RUN, _run)
     run.add_argument("suite", type=Path, metavar="SUITE", help="for example params/monthly.yaml")
     run.add_argument(
@@ -96,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--crm", type=Path, metavar="STORE", help="store to read (default: the suite's)"
+    )
+    run.add_argument(
+        "--process", type=Path, metavar="FILE", help="process file to use (default: the suite's)"
     )
     run.add_argument(
         "--out", type=Path, metavar="DIR", help="folder to publish in (default: reports)"
@@ -112,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         default=3000,
         metavar="N",
         help="number of deals (default: %(default)s)",
+    )
+    sample.add_argument(
+        "--reps",
+        type=int,
+        metavar="R",
+        help="number of reps, joiners and leavers included (default: one for 75 deals, 12 to 400)",
     )
     sample.add_argument(
         "--seed",
@@ -147,17 +166,39 @@ def _load(options: argparse.Namespace) -> None:
     print(crm.load(options.source, options.mapping, options.into))
 
 
+def _process(options: argparse.Namespace) -> None:
+    from salesanalysis.crm import process, read_process
+
+    print(process.summary(read_process(options.file)))
+
+
 def _run(options: argparse.Namespace) -> None:
     from salesanalysis.report.run import run
 
     print(
-        run(options.suite, as_of=options.as_of, crm=options.crm, out=options.out, only=options.only)
+        run(
+            options.suite,
+            as_of=options.as_of,
+            crm=options.crm,
+            process=options.process,
+            out=options.out,
+            only=options.only,
+            audiences=_audiences,
+        )
     )
+
+
+def _audiences(*given) -> dict:
+    from salesanalysis.metrics.audiences import (
+        audiences,
+    )  # only where someone has pages of their own
+
+    return audiences(*given)
 
 
 def _sample(options: argparse.Namespace) -> None:
     from salesanalysis.crm import sample
 
     print(f"making {options.deals:,} deals", file=sys.stderr, flush=True)
-    sample.write(options.into, deals=options.deals, seed=options.seed)
+    sample.write(options.into, deals=options.deals, seed=options.seed, reps=options.reps)
     print(options.into)

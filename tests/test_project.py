@@ -83,8 +83,9 @@ def cli(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
     ("verb", "words"),
     [
         ("load", ["SOURCE", "--mapping", "--into", "data/crm.duckdb", "quarantined"]),
+        ("process", ["FILE", "params/process.yaml", "incentives", "exit code 2"]),
         ("run", ["SUITE", "--as-of", "--crm", "--out", "--only", "Exit codes"]),
-        ("sample", ["--deals", "--seed", "--into", "truth.json"]),
+        ("sample", ["--deals", "--reps", "--seed", "--into", "truth.json"]),
     ],
 )
 def test_help_says_what_a_verb_does(verb, words):
@@ -122,6 +123,7 @@ def test_help_says_what_a_verb_does(verb, words):
             3,
             "stages.csv",
         ),
+        (["process", "params/monthly.yaml"], 2, "process file monthly.yaml, as_of: must be a key"),
         (["sample", "--deals", "3", "--into", "{tmp}/sample"], 2, "50"),
     ],
 )
@@ -134,6 +136,15 @@ def test_a_mistake_ends_in_one_clear_paragraph_and_its_exit_code(
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_process_prints_what_holds_from_each_day():
+    """A process file that is right is summed up by the days on which its rules change."""
+    done = cli("process", str(ROOT / "params" / "process.yaml"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"(?m)^from .*", done.stdout) == ["from 2024-07-01", "from 2026-01-01"]
+    assert "visits 1 to 4 (weight 10 %)" in done.stdout
 
 
 def test_sample_load_and_run_make_dated_reports(tmp_path):

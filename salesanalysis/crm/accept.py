@@ -27,8 +27,8 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     Make the canonical table `name` from the good rows of ``typed``.
 
     Rows that contradict themselves or name a deal or stage that was not accepted go to ``rejected``. ``deals``
-    gets ``deal_key``, its place by creation; tables about deals carry that key as well. Of ``stage_events`` only
-    the rows that `accept_events` left over are looked at.
+    gets ``deal_key``, its place by creation; tables about deals carry that key as well. Rows that are the lines of
+    one deal become one. Of ``stage_events`` only the rows that `accept_events` left over are looked at.
     """
     if name == "deals" and rules.deals_from_events:
         _complete_deals_from_events(session, file)
@@ -54,6 +54,8 @@ def accept(session: Session, name: str, file: str, rules: Mapping) -> None:
     _quarantine(session, name, file, checks, rules)
     if name == "stage_events":
         return
+    if rules.tables[name].lines:
+        _add_up_lines(session, file, rules)
     session.run(f"CREATE TABLE {name} AS {_selected(name)}")
 
 
@@ -154,6 +156,50 @@ def _quarantine(
                 f"UPDATE typed SET _problem = -2 WHERE {LINE} IN (SELECT {LINE} FROM aside)"
             )
         session.run("DROP TABLE aside")
+
+
+def _add_up_lines(session: Session, file: str, rules: Mapping) -> None:
+    """
+    One deal per id: its first row, with the money of all its rows added; unknown where a row does not say it.
+
+    Rows that differ from the first one in anything else are set aside.
+    """
+    table = rules.tables["deals"]
+    good = "FROM typed WHERE _problem IS NULL"
+    session.run(
+        f"CREATE TEMP TABLE firsts AS SELECT * {good} "
+        f"QUALIFY row_number() OVER (PARTITION BY deal_id ORDER BY {LINE}) = 1"
+    )
+    compared = [column for column in table.columns if column not in table.lines["sum"]]
+    differs = (
+        "EXISTS (SELECT 1 FROM firsts f WHERE f.deal_id = t.deal_id "
+        "AND f.{0} IS DISTINCT FROM t.{0})"
+    )
+    checks = [(differs.format(column), "lines_disagree", column) for column in compared]
+    _quarantine(session, "deals", file, checks, rules)
+    sums = ", ".join(
+        f"CASE WHEN count({column}) = count(*) THEN sum({column}) END AS {column}"
+        for column in table.lines["sum"]
+    )
+    session.run(
+        f"CREATE TEMP TABLE sums AS SELECT min({LINE}) AS line, deal_id, count(*) AS n_lines, {sums} {good} "
+        "GROUP BY deal_id"
+    )
+    session.run(f"DELETE {good} AND {LINE} NOT IN (SELECT line FROM sums)")
+    new = ", ".join(f"{column} = s.{column}" for column in table.lines["sum"])
+    session.run(f"UPDATE typed SET {new} FROM sums s WHERE typed.{LINE} = s.line")
+    n_deals, n_lines = session.rows("SELECT count(*), coalesce(sum(n_lines), 0) FROM sums")[0]
+    n_short = session.one(
+        "SELECT count(*) FROM sums WHERE deal_id IN (SELECT deal_id FROM typed WHERE _problem IS NOT NULL)"
+    )
+    for kind, n_rows in (("merged_rows", n_lines - n_deals), ("incomplete_lines", n_short)):
+        if n_rows:
+            session.run(
+                "INSERT INTO findings VALUES (?, 'deals', ?, ?)",
+                (kind, n_rows, f"{n_deals} deals in {file}"),
+            )
+    session.run("DROP TABLE firsts")
+    session.run("DROP TABLE sums")
 
 
 def _complete_deals_from_events(session: Session, file: str) -> None:

@@ -5,7 +5,7 @@ import functools
 import zoneinfo
 from typing import NamedTuple
 
-from salesanalysis.crm.mapping import ColumnMap, Mapping, TableMap
+from salesanalysis.crm.mapping import PERIODS, ColumnMap, Mapping, TableMap
 from salesanalysis.crm.read import LINE
 from salesanalysis.crm.store import literal, quoted
 from salesanalysis.crm.tables import ALLOWED, TABLES, Column, on
@@ -81,7 +81,7 @@ def typed_rows(
         text, kind = _text(column, spec, types, number, joins, lookups)
         read += [
             f"{text} AS raw{number}",
-            f"{_parsed(text, kind, column, spec, mapping)} AS val{number}",
+            f"{_moved(_parsed(text, kind, column, spec, mapping), spec)} AS val{number}",
         ]
         out += _converted(column, number, kind, spec, mapping)
         problems += _problems(name, column, spec, number, kind, mapping)
@@ -135,8 +135,10 @@ def _text(
         return cell, kind
     text = clean(cell, is_id=column.kind == "id")
     if spec.values or spec.otherwise is not None:
-        cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in spec.values.items())
-        rest = text if spec.otherwise is None else literal(spec.otherwise)
+        cases = " ".join(
+            f"WHEN {literal(a)} THEN {literal(b or None)}" for a, b in spec.values.items()
+        )
+        rest = text if spec.otherwise is None else literal(spec.otherwise or None)
         text = f"CASE {text} {cases} ELSE {rest} END" if cases else rest
     return text, "VARCHAR"
 
@@ -161,6 +163,14 @@ def _parsed(text: str, kind: str, column: Column, spec: ColumnMap, mapping: Mapp
     matched = f"regexp_full_match({text}, '{_PATTERN[column.kind]}')"
     value = f"CASE WHEN {matched} THEN CAST({text} AS {sql_type}) END"
     return f"{value} / 100" if spec.percent else value
+
+
+def _moved(value: str, spec: ColumnMap) -> str:
+    """SQL of the last day of the period in which a day lies, where that is asked for."""
+    if spec.end_of is None:
+        return value
+    first, months = f"date_trunc('{spec.end_of}', {value})", PERIODS[spec.end_of]
+    return f"CAST({first} + INTERVAL {months} MONTH - INTERVAL 1 DAY AS DATE)"
 
 
 def _typed(text: str, kind: str, column: Column) -> str:

@@ -32,6 +32,7 @@ _HINTS = {
     "not_allowed": "map each text with `values`, and the rest with `otherwise`",
     "closed_without_date": "map `closed_at`, or correct the rows",
     "missing": "correct the rows, or say with `optional` why the column may be empty",
+    "lines_disagree": "correct the rows, or map what differs between the lines of a deal to no column",
 }
 
 
@@ -172,7 +173,7 @@ def _convert(
             (name, file, line, value, reason),
         )
     _set_aside(session, name, file, problems)
-    if not (name == "deals" and rules.deals_from_events):
+    if not (name == "deals" and (rules.deals_from_events or table.lines)):
         _refuse_repeated(session, name, file)
     accept(session, name, file, rules)
     session.run("DROP TABLE typed")
@@ -275,21 +276,21 @@ def _describe(session: Session, rules: Mapping) -> None:
     }
     for key, value in about.items():
         session.run("INSERT INTO about VALUES (?, ?)", (key, value))
-    unknown = sorted(rules.impossible.keys() - TABLES.keys())
+    columns = {f"deals.{column}": column for column in ("amount", *SEGMENTS) if column != "team"}
+    unknown = sorted(rules.impossible.keys() - TABLES.keys() - columns.keys())
     if unknown:
         raise MappingError(
-            f"impossible: {unknown} are not canonical tables; allowed: {', '.join(TABLES)}"
+            f"impossible: {unknown} are not canonical tables; allowed: {', '.join([*TABLES, *columns])}"
         )
-    for name in TABLES:
-        if name not in rules.tables:
-            session.run(
-                "INSERT INTO impossible VALUES (?, ?)",
-                (name, rules.impossible.get(name, _NOT_GIVEN.format(name))),
-            )
-    for column in ("owner", "amount", *SEGMENTS):
-        if column != "team" and column not in rules.tables["deals"].columns:
-            name = f"deals.{column}"
-            session.run("INSERT INTO impossible VALUES (?, ?)", (name, _NOT_GIVEN.format(name)))
+    missing = [name for name in TABLES if name not in rules.tables]
+    missing += [
+        name for name, column in columns.items() if column not in rules.tables["deals"].columns
+    ]
+    for name in missing:
+        session.run(
+            "INSERT INTO impossible VALUES (?, ?)",
+            (name, rules.impossible.get(name, _NOT_GIVEN.format(name))),
+        )
 
 
 def _drop_working_tables(session: Session) -> None:

@@ -9,6 +9,8 @@ from salesanalysis import strict_yaml
 from salesanalysis.crm.errors import MappingError
 from salesanalysis.crm.tables import ALLOWED, TABLES
 
+PERIODS = {"month": 1, "quarter": 3, "year": 12}  # months in each
+
 
 @dataclass(frozen=True)
 class ColumnMap:
@@ -16,11 +18,12 @@ class ColumnMap:
 
     column: str | None = None  # source column
     constant: str | None = None  # or the same text in every row
-    values: dict[str, str] = field(default_factory=dict)  # source text -> canonical text
+    values: dict[str, str] = field(default_factory=dict)  # source text -> canonical text, "" empty
     otherwise: str | None = None  # canonical text for every other source text, and for an empty one
     lookup: dict[str, str] | None = None  # file, key, value: the text is looked up there (m:1)
     known_from: dict[str, str] | None = None  # file, column: other texts become a data finding
     format: str | None = None  # strptime format, where it differs from the file's
+    end_of: str | None = None  # month, quarter, year: the last day of the one the date read lies in
     percent: bool = False  # written as 0-100
     optional: str | None = None  # why a required column may be empty
     known_at: str | None = None  # "close": the amount is not known while the deal is open
@@ -34,6 +37,7 @@ class TableMap:
     file: str | None = None
     rows: tuple[dict[str, str], ...] = ()
     ignore: tuple[str, ...] = ()
+    lines: dict[str, list[str]] = field(default_factory=dict)  # sum: money added over a deal's rows
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,11 @@ def read_mapping(path: str | Path) -> Mapping:
         name: _table(name, table, f"{where}, table {name}", made if name == "deals" else set())
         for name, table in raw["tables"].items()
     }
+    if raw["deals_from_events"] and "deals" in raw["tables"] and raw["tables"]["deals"].lines:
+        raise MappingError(
+            f"{where}, table deals: lines are rows of one deal to add up, but with deals_from_events all rows of "
+            "a deal are one; leave one of the two out"
+        )
     needed = {"stage_events", "stages", "deals"} if made else {"deals"}
     if missing := sorted(needed - raw["tables"].keys()):
         raise MappingError(f"{where}: tables must hold {missing}; found {sorted(raw['tables'])}")
@@ -128,7 +137,23 @@ def _table(name: str, raw: dict, where: str, made: set[str]) -> TableMap:
         file=raw.get("file"),
         rows=raw.get("rows", ()),
         ignore=tuple(raw.get("ignore", ())),
+        lines=_lines(name, raw["lines"], columns, where) if "lines" in raw else {},
     )
+
+
+def _lines(name: str, raw: dict, columns: dict, where: str) -> dict[str, list[str]]:
+    if name != "deals":
+        raise MappingError(f"{where}: lines are for the table deals only")
+    _only(raw, ("sum",), f"{where}, lines")
+    _need(raw, ("sum",), f"{where}, lines")
+    money = [c.name for c in TABLES[name] if c.kind == "money" and c.name in columns]
+    named = raw["sum"]
+    if not isinstance(named, list) or not named or any(c not in money for c in named):
+        raise MappingError(
+            f"{where}, lines: sum must list mapped columns of money, found {raw['sum']!r}; allowed: "
+            f"{', '.join(money) or 'none is mapped'}"
+        )
+    return {"sum": list(dict.fromkeys(named))}
 
 
 def _column(table: str, name: str, spec: str | dict, where: str) -> ColumnMap:
@@ -152,6 +177,13 @@ def _column(table: str, name: str, spec: str | dict, where: str) -> ColumnMap:
         raise MappingError(
             f"{where}: known_at is for the amount of deals and must be close, found {spec['known_at']!r}"
         )
+    if "end_of" in spec:
+        days = [column.name for column in TABLES[table] if column.kind == "date"]
+        if name not in days or spec["end_of"] not in PERIODS:
+            raise MappingError(
+                f"{where}: end_of is for dates ({', '.join(days) or 'this table has none'}) and must be "
+                f"{', '.join(PERIODS)}, found {spec['end_of']!r}"
+            )
     return ColumnMap(**{**spec, "percent": _flag(spec, "percent", where)})
 
 

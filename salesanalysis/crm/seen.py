@@ -2,16 +2,19 @@
 
 import datetime
 import zoneinfo
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
 from salesanalysis.crm.errors import InputRefused, ParameterError
-from salesanalysis.crm.store import Session, open_store, quoted
+from salesanalysis.crm.store import Session, literal, open_store, quoted
 from salesanalysis.crm.tables import SEGMENTS
 
 DEFAULT_STORE = "data/crm.duckdb"
+_KEPT: dict[tuple, dict[Hashable, Any]] = {}  # what was computed of a store as of a day
+_MOST_KEPT = 4  # stores and days at once
 
 
 class Seen:
@@ -21,21 +24,41 @@ class Seen:
     Metric SQL speaks of these views: ``deals`` (one row per deal known: ``deal_key``, ``pipeline``, ``status``,
     ``stage``, ``owner``, ``team``, ``amount``, the segments, ``created_on``, ``cohort`` (first day of the month),
     ``closed_on``, ``cause`` 0 open 1 won 2 lost, ``exit_age`` days from creation to closing or as-of,
-    ``days_since_created``, ``is_handed``), ``stays``, ``first_visits``, ``stages``, ``people`` (one row per person),
-    ``quotas``, ``credits``, ``activities``, ``satisfaction``.
+    ``days_since_created``, ``is_handed``), ``details`` (of each deal: ``deal_id``, ``account_id``, ``account``,
+    ``expected_close``, ``n_pushes`` (times it was moved to a later day), ``loss_reason``, ``next_step_on`` (known on
+    the day of the export only)), ``won_spells`` (each time
+    a deal was won: ``won_on``, ``unwon_on``, owner, team and amount), ``state_spells`` (each time a deal was open,
+    won, lost or removed: ``spell`` 1, 2, …, ``status``, ``begun_on``, owner and amount when it began), ``stays``, ``first_visits``, ``hand_overs`` (``deal_key``, ``handed_on``, ``from_owner``, ``owner``), ``changes``, ``stages``, ``people`` (one row per person),
+    ``people_history`` (one row per person and spell in a team), ``quotas``, ``credits``, ``activities``,
+    ``satisfaction``, ``payments``.
     """
 
-    def __init__(self, session: Session, as_of: datetime.date, source: dict[str, str]):
+    def __init__(
+        self,
+        session: Session,
+        as_of: datetime.date,
+        source: dict[str, str],
+        kept: dict[Hashable, Any] | None = None,
+    ):
         self._session = session
-        self._frames: dict[tuple, pd.DataFrame] = {}
+        self._kept = {} if kept is None else kept
         self.as_of = as_of
         self.source = source
 
     def frame(self, sql: str, parameters: tuple = ()) -> pd.DataFrame:
         """Rows of a query on the views; parameters are bound to its ``?``. The same query is run once."""
-        if (sql, parameters) not in self._frames:
-            self._frames[sql, parameters] = self._session.frame(sql, parameters)
-        return self._frames[sql, parameters].copy()
+        return self.once((sql, parameters), lambda: self._session.frame(sql, parameters))
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """
+        Compute something of this store and day once per process, however often it is observed.
+
+        So the pages of many reps share the tables they are rows of. A frame is given as a copy.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        found = self._kept[key]
+        return found.copy() if isinstance(found, pd.DataFrame) else found
 
     def reason(self, table: str) -> str | None:
         """Why the source cannot give a canonical table, or ``deals.<segment>``; None where it gives it."""
@@ -89,7 +112,8 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
         `as_of` is not a day.
     """
     day = as_of if isinstance(as_of, datetime.date) else datetime.date.fromisoformat(as_of)
-    session = open_store(find_store(crm))
+    path = find_file(crm)
+    session = open_store(path)
     source = dict(session.rows("SELECT key, value FROM file.about"))
     extracted_on = datetime.date.fromisoformat(source["extracted_on"])
     if day > extracted_on:
@@ -98,19 +122,29 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
             f"as_of must not lie after {extracted_on}, the day of the export of {source['name']}: later days "
             f"were not observed; found {day}"
         )
-    _make_views(session, day, _end_of_day(day, source["timezone"]), is_present=day == extracted_on)
+    _make_views(session, day, source["timezone"], is_present=day == extracted_on)
     if not session.one("SELECT count(*) FROM deals"):
         first = session.one("SELECT min(created_on) FROM file.deals")
         session.close()
         raise InputRefused(
             f"as_of must not lie before the first deal of {source['name']}, which was created on {first}; found {day}"
         )
-    return Seen(session, day, source)
+    return Seen(session, day, source, _kept(path, day))
 
 
-def find_store(crm: str | Path) -> Path:
-    """Resolve a store's path: as given, else from the nearest folder above the working folder that has it."""
-    path = Path(crm)
+def _kept(path: Path, day: datetime.date) -> dict[Hashable, Any]:
+    """What was computed of this very file and day; the days looked at longest ago are forgotten."""
+    state = path.stat()
+    key = (path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns, day)
+    _KEPT[key] = _KEPT.pop(key, {})
+    for old in list(_KEPT)[:-_MOST_KEPT]:
+        del _KEPT[old]
+    return _KEPT[key]
+
+
+def find_file(path: str | Path) -> Path:
+    """Resolve a file's path: from the working folder, else from the nearest folder above that has it."""
+    path = Path(path)
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / path).is_file():
             return folder / path
@@ -124,8 +158,9 @@ def _end_of_day(day: datetime.date, timezone: str) -> str:
     return local.astimezone(datetime.UTC).strftime("TIMESTAMP '%Y-%m-%d %H:%M:%S'")
 
 
-def _make_views(session: Session, day: datetime.date, end: str, *, is_present: bool) -> None:
+def _make_views(session: Session, day: datetime.date, timezone: str, *, is_present: bool) -> None:
     today = f"DATE '{day.isoformat()}'"
+    end = _end_of_day(day, timezone)
     loaded = {
         row[0]
         for row in session.rows(
@@ -141,8 +176,24 @@ def _make_views(session: Session, day: datetime.date, end: str, *, is_present: b
         "stays": _stays(today, end),
         "first_visits": _first_visits(today, end),
         "people": _people(today),
+        "people_history": (
+            f"SELECT person_id, name, team, manager_id, role, hired_on, valid_from, "
+            f"CASE WHEN valid_to <= {today} THEN valid_to END AS valid_to, "
+            f"CASE WHEN left_on <= {today} THEN left_on END AS left_on FROM file.people "
+            f"WHERE coalesce(hired_on, DATE '1900-01-01') <= {today} "
+            f"AND coalesce(valid_from, DATE '1900-01-01') <= {today}"
+        ),
+        "changes": f"SELECT * FROM file.deal_changes WHERE changed_at < {end} AND deal_key IS NOT NULL",
+        "details": _details(end, is_present=is_present),
+        "won_spells": _won_spells(end, timezone),
+        "state_spells": _state_spells(end, timezone),
+        "hand_overs": _hand_overs(end, timezone),
+        "payments": f"SELECT * FROM file.payments WHERE paid_on <= {today}",
         "quotas": f"SELECT * FROM file.quotas WHERE period_start <= {today}",
-        "credits": "SELECT c.* FROM file.credits c JOIN deals d ON d.deal_key = c.deal_key WHERE d.status = 'won'",
+        "credits": (
+            "SELECT c.* FROM file.credits c WHERE c.deal_key IN "
+            f"(SELECT deal_key FROM file.deal_versions WHERE status = 'won' AND valid_from < {end})"
+        ),
         "activities": (
             f"SELECT * REPLACE (CASE WHEN done_at < {end} THEN done_at END AS done_at, "
             f"CASE WHEN done_at < {end} THEN done_on END AS done_on, "
@@ -156,8 +207,16 @@ def _make_views(session: Session, day: datetime.date, end: str, *, is_present: b
             f"CASE WHEN answered_at < {end} THEN score END AS score) FROM file.satisfaction WHERE asked_at < {end}"
         ),
     }
+    made_of = {
+        "people_history": "people",
+        "changes": "deal_changes",
+        "details": "deals",
+        "won_spells": "deals",
+        "state_spells": "deals",
+        "hand_overs": "owner_history",
+    }
     for name, sql in views.items():
-        if name in loaded:
+        if made_of.get(name, name) in loaded:
             session.run(f"CREATE VIEW {name} AS {sql}")
 
 
@@ -184,7 +243,7 @@ def _deals(today: str, end: str, *, is_stage_known: bool) -> str:
 
 def _stays(today: str, end: str) -> str:
     return f"""
-    SELECT deal_key, pipeline, stage, stage_order, entered_on,
+    SELECT deal_key, pos, pipeline, stage, stage_order, entered_at, entered_on,
            CASE WHEN exited_at < {end} THEN exited_on END AS exited_on,
            CASE WHEN exited_at < {end} THEN outcome ELSE 'open' END AS outcome, inflow,
            date_diff('day', entered_on, CASE WHEN exited_at < {end} THEN exited_on ELSE {today} END) AS stay_days,
@@ -218,4 +277,87 @@ def _people(today: str) -> str:
           WHERE coalesce(hired_on, DATE '1900-01-01') <= {today}
             AND coalesce(valid_from, DATE '1900-01-01') <= {today})
     WHERE nth = 1
+    """
+
+
+def _details(end: str, *, is_present: bool) -> str:
+    """
+    What the other metrics of a deal do not need; the expected close date is the one known that day.
+
+    The day of the next step has no history: it is known on the day of the export only.
+    """
+    next_step = (
+        "CASE WHEN v.status = 'open' THEN f.next_step_on END"
+        if is_present
+        else "CAST(NULL AS DATE)"
+    )
+    return f"""
+    WITH closes AS (
+      SELECT deal_key, changed_at, TRY_CAST(nullif(trim(old), '') AS DATE) AS old,
+             TRY_CAST(nullif(trim(new), '') AS DATE) AS new
+      FROM file.deal_changes WHERE field = 'expected_close' AND deal_key IS NOT NULL
+    ), known AS (
+      SELECT deal_key, arg_min(old, changed_at) AS first_old, count(*) AS n_all,
+             count(CASE WHEN changed_at < {end} THEN 1 END) AS n_known,
+             arg_max(CASE WHEN changed_at < {end} THEN new END,
+                     CASE WHEN changed_at < {end} THEN changed_at END) AS last_new,
+             count(CASE WHEN changed_at < {end} AND new > old THEN 1 END) AS n_pushes
+      FROM closes GROUP BY deal_key
+    )
+    SELECT f.deal_key, f.deal_id, f.account_id, f.account,
+           CASE WHEN k.n_known > 0 THEN k.last_new WHEN k.n_all > 0 THEN k.first_old ELSE f.expected_close END
+             AS expected_close,
+           coalesce(k.n_pushes, 0) AS n_pushes, CASE WHEN v.status = 'lost' THEN f.loss_reason END AS loss_reason,
+           {next_step} AS next_step_on
+    FROM file.deals f LEFT JOIN known k ON k.deal_key = f.deal_key
+    JOIN file.deal_versions v ON v.deal_key = f.deal_key AND v.valid_from < {end} AND v.valid_to >= {end}
+    """
+
+
+def _local_day(instant: str, timezone: str) -> str:
+    return f"CAST(timezone({literal(timezone)}, timezone('UTC', {instant})) AS DATE)"
+
+
+def _won_spells(end: str, timezone: str) -> str:
+    """Each time a deal was won, with what was known of it last; a change of amount does not win it again."""
+    return f"""
+    WITH won AS (
+      SELECT *, sum(CASE WHEN is_next THEN 0 ELSE 1 END) OVER (PARTITION BY deal_key ORDER BY valid_from) AS spell
+      FROM (SELECT *, coalesce(lag(valid_to) OVER (PARTITION BY deal_key ORDER BY valid_from) = valid_from, false)
+                      AS is_next
+            FROM file.deal_versions WHERE status = 'won' AND valid_from < {end})
+    )
+    SELECT deal_key, CAST(spell AS INTEGER) AS spell, min(closed_on) AS won_on,
+           CASE WHEN max(valid_to) < {end} THEN {_local_day("max(valid_to)", timezone)} END AS unwon_on,
+           arg_max(owner, valid_from) AS owner, arg_max(team, valid_from) AS team,
+           arg_max_null(amount, valid_from) AS amount, arg_max(source, valid_from) AS source,
+           arg_max(segment, valid_from) AS segment, arg_max(product, valid_from) AS product,
+           arg_max(region, valid_from) AS region, min(created_on) AS created_on
+    FROM won GROUP BY deal_key, spell
+    """
+
+
+def _state_spells(end: str, timezone: str) -> str:
+    """Each unbroken time of a deal in one state; a state that lasted no time is none."""
+    return f"""
+    WITH told AS (
+      SELECT *, sum(CASE WHEN is_same THEN 0 ELSE 1 END) OVER (PARTITION BY deal_key ORDER BY valid_from) AS spell
+      FROM (SELECT *, coalesce(lag(status) OVER (PARTITION BY deal_key ORDER BY valid_from) = status, false) AS is_same
+            FROM file.deal_versions WHERE valid_from < {end})
+    )
+    SELECT deal_key, CAST(spell AS INTEGER) AS spell, status, min(valid_from) AS begun_at,
+           coalesce(min(closed_on), {_local_day("min(valid_from)", timezone)}) AS begun_on,
+           arg_min_null(owner, valid_from) AS owner, arg_min_null(amount, valid_from) AS amount
+    FROM told GROUP BY deal_key, spell, status
+    """
+
+
+def _hand_overs(end: str, timezone: str) -> str:
+    """Each change of owner."""
+    return f"""
+    SELECT deal_key, valid_from AS handed_at, {_local_day("valid_from", timezone)} AS handed_on, owner_before AS from_owner, owner
+    FROM (SELECT deal_key, owner, valid_from,
+                 lag(owner) OVER (PARTITION BY deal_key ORDER BY valid_from, valid_to NULLS LAST, owner) AS owner_before
+          FROM file.owner_history WHERE deal_key IS NOT NULL AND valid_from < {end})
+    WHERE owner_before IS NOT NULL AND owner_before <> owner
     """

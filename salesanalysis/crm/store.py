@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from salesanalysis.crm.errors import InputRefused
 
-FORMAT = "1"  # of the store's own tables; a store of another format is loaded again
+FORMAT = "2"  # of the store's own tables; a store of another format is loaded again
 
 
 class Session:

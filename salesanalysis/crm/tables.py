@@ -32,7 +32,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "deals": _columns(
         "deal_id:id! created_at:ts! status:text! closed_at:ts stage:text pipeline:text owner:id "
         "amount:money expected_close:date probability:share forecast_category:text loss_reason:text "
-        "source:text segment:text product:text region:text account_id:id lead_id:id "
+        "source:text segment:text product:text region:text account_id:id account:text lead_id:id "
         "next_step_at:ts merged_into:id"
     ),
     "stage_events": _columns(

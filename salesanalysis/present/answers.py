@@ -262,21 +262,21 @@ def measure_cards_sales_funnel() -> Html:
     """
     Define the measures of the funnel notebook.
     """
-    return _measure_cards("sales_funnel")
+    return measure_cards("sales_funnel")
 
 
 def measure_cards_cohort_conversion() -> Html:
     """
     Define the measures of the cohort notebook.
     """
-    return _measure_cards("cohort_conversion")
+    return measure_cards("cohort_conversion")
 
 
 def measure_cards_rep_ranking() -> Html:
     """
     Define the measures of the rep notebook.
     """
-    return _measure_cards("rep_ranking")
+    return measure_cards("rep_ranking")
 
 
 def truth(ledger: pd.DataFrame, *, seen: Any) -> list[str]:
@@ -305,7 +305,10 @@ def truth(ledger: pd.DataFrame, *, seen: Any) -> list[str]:
     ]
 
 
-def _measure_cards(notebook: str) -> Html:
+def measure_cards(notebook: str) -> Html:
+    """
+    Define the measures of a notebook, as ``words.MEASURES`` lists them.
+    """
     measures = (words.measure(name) for name in words.MEASURES[notebook])
     return html.stack(*(html.measure_card(**measure._asdict()) for measure in measures))
 

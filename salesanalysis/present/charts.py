@@ -78,19 +78,19 @@ def funnel(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table))
+    ax = rows_of(ax, _places(table))
     is_last = ~table["pipeline"].duplicated(keep="last")
     colours = np.where(is_last, ROLES["won"], ROLES["measure"])
-    ax.barh(_positions(table), table["reached_rate"].fillna(0), height=0.62, color=colours)
-    _whiskers(ax, table, "reached_rate", colour=ROLES["reference"])
-    _note_rows(
+    ax.barh(positions(table), table["reached_rate"].fillna(0), height=0.62, color=colours)
+    whiskers(ax, table, "reached_rate", colour=ROLES["reference"])
+    note_rows(
         ax,
         [
             f"{numbers.percent(row.reached_rate)} ({numbers.of(row.n_reached, row.n_cohort)})"
             for row in table.itertuples()
         ],
     )
-    _share_axis(ax, words._("Share of deals created that reached the stage"))
+    share_axis(ax, words._("Share of deals created that reached the stage"))
     return ax
 
 
@@ -107,13 +107,13 @@ def stage_outcomes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table), legend_rows=3)
+    ax = rows_of(ax, _places(table), legend_rows=3)
     entries = table["entries"].where(table["entries"] > 0)
     left = np.zeros(len(table))
     for outcome in [name for name in OUTCOMES if table[name].any()]:
         width = (table[outcome] / entries).fillna(0).to_numpy()
         bars = ax.barh(
-            _positions(table),
+            positions(table),
             width,
             left=left,
             height=0.66,
@@ -126,11 +126,11 @@ def stage_outcomes(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             numbers.count(n) if part >= 0.08 else ""
             for n, part in zip(table[outcome], width, strict=True)
         ]
-        _count_parts(ax, bars, counts)
+        count_parts(ax, bars, counts)
         left = left + width
-    _note_rows(ax, [_n(row.entries) for row in table.itertuples()])
-    _share_axis(ax, words.label("share_of_entries"))
-    _legend_above(ax)
+    note_rows(ax, [_n(row.entries) for row in table.itertuples()])
+    share_axis(ax, words.label("share_of_entries"))
+    legend_above(ax)
     return ax
 
 
@@ -147,16 +147,16 @@ def step_conversion(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table))
-    _whiskers(ax, table, "advanced_rate", colour=ROLES["measure"])
+    ax = rows_of(ax, _places(table))
+    whiskers(ax, table, "advanced_rate", colour=ROLES["measure"])
     ax.plot(
-        table["advanced_rate"], _positions(table), "o", color=ROLES["measure"], label="_estimate"
+        table["advanced_rate"], positions(table), "o", color=ROLES["measure"], label="_estimate"
     )
-    _note_rows(
+    note_rows(
         ax,
         [f"{numbers.percent(row.advanced_rate)} ({_n(row.n_deals)})" for row in table.itertuples()],
     )
-    _share_axis(ax, words._("Share of deals that went on"))
+    share_axis(ax, words._("Share of deals that went on"))
     return ax
 
 
@@ -174,12 +174,12 @@ def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, _places(table), legend_rows=3)
-    y = _positions(table)
+    ax = rows_of(ax, _places(table), legend_rows=3)
+    y = positions(table)
     endless = table["median_days"].notna() & table["median_days_high"].isna()
     spans = table[["median_days", "median_days_high", "completed_median_days"]]
     right = 1.08 * max(1, spans.max().max())
-    _whiskers(
+    whiskers(
         ax,
         table.assign(median_days_high=table["median_days_high"].where(~endless, right)),
         "median_days",
@@ -210,12 +210,12 @@ def time_in_stage(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             label=words._("Upper limit not reached yet"),
         )
     ax.set_xlim(0, right)
-    _note_rows(
+    note_rows(
         ax,
         [f"{numbers.span(row.median_days)} ({_n(row.n_entries)})" for row in table.itertuples()],
     )
     ax.set_xlabel(words._("Median time in stage (days)"))
-    _legend_above(ax, columns=1)
+    legend_above(ax, columns=1)
     return ax
 
 
@@ -248,7 +248,7 @@ def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
                 f"has {len(groups)}; keep the rows of those to compare"
             )
         for (name, rows), (colour, line) in zip(groups, GROUP_LINES, strict=False):
-            label = f"{_short(words.value(name))} ({_n(rows['n_at_risk'].iloc[0])})"
+            label = f"{short(words.value(name))} ({_n(rows['n_at_risk'].iloc[0])})"
             # matplotlib leaves labels that begin with "_" out of a legend.
             label = f"\u200b{label}" if label.startswith("_") else label
             _won_steps(ax, rows, label=label, colour=colour, line=line)
@@ -264,11 +264,11 @@ def conversion_curve(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(_percent_ticks())
+    ax.yaxis.set_major_formatter(percent_ticks())
     ax.grid(visible=True, axis="y")
     ax.set_xlabel(words.label("deal_age"))
     ax.set_ylabel(words.label("share_of_deals"))
-    _legend_above(ax)
+    legend_above(ax)
     return ax
 
 
@@ -318,16 +318,16 @@ def win_rate_family(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(ax, [words.win_rate(name) for name in table["label"]])
-    _whiskers(ax, table, "rate", colour=ROLES["measure"])
+    ax = rows_of(ax, [words.win_rate(name) for name in table["label"]])
+    whiskers(ax, table, "rate", colour=ROLES["measure"])
     for y, row in enumerate(table.itertuples()):
         fill = ROLES["measure"] if row.label == "cohort" else "white"
         ax.plot([row.rate], [y], "o", color=ROLES["measure"], markerfacecolor=fill)
-    _note_rows(
+    note_rows(
         ax,
         [f"{numbers.percent(row.rate)} ({counts_behind(row)})" for row in table.itertuples()],
     )
-    _share_axis(ax, words._("Share won"))
+    share_axis(ax, words._("Share won"))
     return ax
 
 
@@ -378,7 +378,7 @@ def monthly_rates(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(x[::step], labels=[numbers.month(month) for month in table["month"][::step]])
     ax.set_xlim(-0.6, len(table) - 0.4)
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(_percent_ticks())
+    ax.yaxis.set_major_formatter(percent_ticks())
     ax.grid(visible=False, axis="x")
     ax.grid(visible=True, axis="y")
     ax.set_ylabel(words._("Share won"))
@@ -402,13 +402,13 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(
+    ax = rows_of(
         ax,
-        [_short(words.person_or_team(name)) for name in table["name"]],
+        [short(words.person_or_team(name)) for name in table["name"]],
         row_height=0.21,
         legend_rows=3,
     )
-    y = _positions(table)
+    y = positions(table)
     ax.axvline(
         overall_rate,
         color=ROLES["reference"],
@@ -416,7 +416,7 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
         linewidth=1,
         label=words._("All reps together"),
     )
-    _whiskers(ax, table, "shrunk_rate", colour=ROLES["measure"])
+    whiskers(ax, table, "shrunk_rate", colour=ROLES["measure"])
     ax.plot(
         table["shrunk_rate"],
         y,
@@ -434,11 +434,11 @@ def rep_intervals(table: pd.DataFrame, *, overall_rate: float, ax: Axes | None =
         markersize=4.5,
         label=words._("Raw rate"),
     )
-    _note_rows(ax, [numbers.of(row.n_won, row.n_deals) for row in table.itertuples()])
+    note_rows(ax, [numbers.of(row.n_won, row.n_deals) for row in table.itertuples()])
     ax.set_xlim(left=0)
-    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.xaxis.set_major_formatter(percent_ticks())
     ax.set_xlabel(words.label("cohort_rate"))
-    _legend_above(ax, columns=1)
+    legend_above(ax, columns=1)
     return ax
 
 
@@ -462,7 +462,7 @@ def rep_amounts(
     """
     ordered = table.dropna(subset="won_amount").sort_values("won_amount", ascending=False)
     shown, others = ordered.iloc[:top], ordered.iloc[top:]
-    labels = [_short(words.person_or_team(name)) for name in shown["name"]]
+    labels = [short(words.person_or_team(name)) for name in shown["name"]]
     amounts, colours = list(shown["won_amount"]), [ROLES["measure"]] * len(shown)
     if len(others):
         labels.append(
@@ -472,12 +472,12 @@ def rep_amounts(
         )
         amounts.append(others["won_amount"].sum())
         colours.append(ROLES["muted"])
-    ax = _rows_of(ax, labels, row_height=0.26)
+    ax = rows_of(ax, labels, row_height=0.26)
     ax.barh(np.arange(len(labels)), amounts, height=0.66, color=colours)
-    _note_rows(ax, [numbers.money(amount, None, compact=True) for amount in amounts])
+    note_rows(ax, [numbers.money(amount, None, compact=True) for amount in amounts])
     ax.set_xlim(left=0)
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.xaxis.set_major_formatter(_amount_ticks())
+    ax.xaxis.set_major_formatter(amount_ticks())
     ax.set_xlabel(with_currency(words.label("won_amount"), currency))
     return ax
 
@@ -494,11 +494,11 @@ def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; a new figure if None.
     """
-    ax = _rows_of(
-        ax, [_short(words.value(name)) for name in table["name"]], row_height=0.26, legend_rows=1
+    ax = rows_of(
+        ax, [short(words.value(name)) for name in table["name"]], row_height=0.26, legend_rows=1
     )
     bars = ax.barh(
-        _positions(table), table["attainment"].fillna(0), height=0.5, color=ROLES["measure"]
+        positions(table), table["attainment"].fillna(0), height=0.5, color=ROLES["measure"]
     )
     for bar, is_finished in zip(bars, table["is_finished"], strict=True):
         if not is_finished:
@@ -515,10 +515,10 @@ def attainment(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             ncols=2,
         )
     else:
-        _legend_above(ax)
-    _note_rows(ax, [numbers.percent(share) for share in table["attainment"]])
+        legend_above(ax)
+    note_rows(ax, [numbers.percent(share) for share in table["attainment"]])
     ax.set_xlim(left=0)
-    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.xaxis.set_major_formatter(percent_ticks())
     ax.set_xlabel(words._("Credited amount as share of the prorated quota"))
     return ax
 
@@ -600,10 +600,11 @@ def with_currency(label: str, currency: str | None) -> str:
 
 def _places(table: pd.DataFrame) -> list[str]:
     several = table["pipeline"].nunique(dropna=False) > 1
-    return [_short(place(row, several_pipelines=several)) for row in table.itertuples()]
+    return [short(place(row, several_pipelines=several)) for row in table.itertuples()]
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Cut a name that would leave no room for the chart."""
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
 
 
@@ -611,7 +612,8 @@ def _n(n: float) -> str:
     return f"n = {numbers.count(n)}"
 
 
-def _positions(table: pd.DataFrame) -> np.ndarray:
+def positions(table: pd.DataFrame) -> np.ndarray:
+    """Place of each row, from the top."""
     return np.arange(len(table))
 
 
@@ -619,7 +621,7 @@ def _axes(ax: Axes | None, *, height: float) -> Axes:
     return ax or Figure(figsize=(WIDTH, height), layout="constrained").subplots()
 
 
-def _rows_of(
+def rows_of(
     ax: Axes | None, labels: list[str], *, row_height: float = 0.34, legend_rows: int = 0
 ) -> Axes:
     """Axes with one row per label, read from top to bottom."""
@@ -630,13 +632,14 @@ def _rows_of(
     return ax
 
 
-def _note_rows(ax: Axes, notes: list[str]) -> None:
+def note_rows(ax: Axes, notes: list[str]) -> None:
     """Write the number and the size of the evidence at the right end of each row."""
     for y, note in enumerate(notes):
         ax.text(1.03, y, note, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
 
 
-def _count_parts(ax: Axes, bars: list, counts: list[str]) -> None:
+def count_parts(ax: Axes, bars: list, counts: list[str]) -> None:
+    """Write a count into each part of a bar that has room for it."""
     for bar, text in zip(bars, counts, strict=True):
         if text:
             ax.text(
@@ -651,9 +654,10 @@ def _count_parts(ax: Axes, bars: list, counts: list[str]) -> None:
             )
 
 
-def _whiskers(ax: Axes, table: pd.DataFrame, column: str, *, colour: str) -> None:
+def whiskers(ax: Axes, table: pd.DataFrame, column: str, *, colour: str) -> None:
+    """Draw the interval of each row, from ``…_low`` to ``…_high``."""
     ax.hlines(
-        _positions(table),
+        positions(table),
         table[f"{column}_low"].to_numpy(dtype=float),
         table[f"{column}_high"].to_numpy(dtype=float),
         color=colour,
@@ -661,21 +665,25 @@ def _whiskers(ax: Axes, table: pd.DataFrame, column: str, *, colour: str) -> Non
     )
 
 
-def _share_axis(ax: Axes, label: str) -> None:
+def share_axis(ax: Axes, label: str) -> None:
+    """Let the axis run from 0 to 100 %."""
     ax.set_xlim(0, 1)
-    ax.xaxis.set_major_formatter(_percent_ticks())
+    ax.xaxis.set_major_formatter(percent_ticks())
     ax.set_xlabel(label)
 
 
-def _percent_ticks() -> PercentFormatter:
+def percent_ticks() -> PercentFormatter:
+    """Write fractions as per cent."""
     return PercentFormatter(1, decimals=0, symbol=f"{numbers.NO_BREAK}%")
 
 
-def _amount_ticks() -> FuncFormatter:
+def amount_ticks() -> FuncFormatter:
+    """Write amounts short."""
     return FuncFormatter(lambda amount, _: numbers.money(amount, None, compact=True))
 
 
-def _legend_above(ax: Axes, *, columns: int = 3) -> None:
+def legend_above(ax: Axes, *, columns: int = 3) -> None:
+    """Put the legend above the axes, where no data are."""
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.2)
 
 
@@ -711,13 +719,13 @@ def _cell(ax: Axes, cell: object, *, x: int, y: int, highest: float) -> None:
         text, colour = words.immature_mark(), BLACK
     else:
         strength = 0 if pd.isna(cell.won_rate) or not highest > 0 else cell.won_rate / highest
-        patch = Rectangle(**square, facecolor=_shade(strength), lw=0)
+        patch = Rectangle(**square, facecolor=shade(strength), lw=0)
         text, colour = numbers.percent(cell.won_rate), INK
     ax.add_patch(patch)
     ax.text(x, y, text, ha="center", va="center", fontsize=9, color=colour)
 
 
-def _shade(strength: float) -> tuple[float, ...]:
+def shade(strength: float) -> tuple[float, ...]:
     """From nearly white to a blue on which dark text still stands out (6:1)."""
     pale, full = np.array([232, 241, 248]) / 255, np.array([86, 165, 211]) / 255
     return tuple(pale + (full - pale) * strength)

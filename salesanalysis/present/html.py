@@ -42,6 +42,8 @@ class Html:
         The fragment.
     summary : mapping, optional
         What an index says of the page: ``message``, ``truth`` and ``cards``, as `answer` gives.
+    files : mapping, optional
+        Text of each file that goes beside the page, by name, as `files` gives.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Html:
 
     markup: str
     summary: Mapping[str, Any] | None = None
+    files: Mapping[str, str] | None = None
 
     def __html__(self) -> str:
         return self.markup
@@ -62,7 +65,9 @@ class Html:
         style = _stylesheet("notebook.css")
         shown = f'<div class="salesanalysis"><style>{style}</style>{self.markup}</div>'
         data = {MIME: self.markup, "text/html": shown, "text/plain": self._first_words()}
-        return data, {MIME: {"summary": dict(self.summary)}} if self.summary else {}
+        beside = {"summary": self.summary, "files": self.files}
+        kept = {key: dict(value) for key, value in beside.items() if value}
+        return data, {MIME: kept} if kept else {}
 
     def _first_words(self) -> str:
         text = html.unescape(re.sub(r"<[^>]*>", " ", self.markup))
@@ -302,13 +307,76 @@ def paragraphs(*texts: str) -> Html:
 
 def details(summary: str, content: Html) -> Html:
     """Keep content behind a line that opens it; it is open on paper."""
-    return render("details", summary=summary, content=content)
+    shown = render("details", summary=summary, content=content)
+    return Html(shown.markup, content.summary, content.files)
+
+
+def files(text: str, texts: Mapping[str, str]) -> Html:
+    """
+    Offer files beside the page in a line that begins with ``text``.
+
+    The report engine writes them when it publishes the page; JupyterLab shows the line only.
+
+    Parameters
+    ----------
+    text : str
+        What the files hold.
+    texts : mapping of str to str
+        Text of each file by its name. A spreadsheet runs a text that begins with ``=``: whoever
+        writes a file of comma-separated values guards against that.
+
+    Raises
+    ------
+    ValueError
+        No file; a name other than small letters, digits, ``-`` and ``_``, beginning with a letter,
+        with one extension: csv, ics or json; something that is no text.
+
+    Examples
+    --------
+    >>> print(files("Open deals", {"open_deals.csv": "deal\\n1\\n"}))
+    <p class="note">Open deals: <a href="open_deals.csv" download>open_deals.csv</a></p>
+    <BLANKLINE>
+    """
+    if not texts:
+        raise ValueError(f"files must be given for {text!r}, but are not")
+    shown = render("files", text=text, names=list(check_files(texts)))
+    return Html(shown.markup, files=dict(texts))
+
+
+def check_files(texts: Mapping[str, Any]) -> Mapping[str, str]:
+    """Give files by name as they are, or refuse a name or content as `files` says."""
+    for name, text in texts.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*\.(csv|ics|json)", name):
+            raise ValueError(
+                f"a file beside a page must be named by small letters, digits, - and _, beginning "
+                f"with a letter, and .csv, .ics or .json, but is named {name!r}"
+            )
+        if not isinstance(text, str):
+            raise ValueError(  # noqa: TRY004 - one kind of error for a wrong file
+                f"a file beside a page must be text, but {name} is {type(text).__name__}"
+            )
+    return texts
 
 
 def stack(*parts: Html) -> Html:
-    """Put blocks one below the other."""
+    """
+    Put blocks one below the other.
+
+    Raises
+    ------
+    ValueError
+        Two blocks bring different files of one name.
+    """
     summaries = (part.summary for part in parts if part.summary)
-    return Html("\n".join(part.markup for part in parts), next(summaries, None))
+    beside: dict[str, str] = {}
+    for name, text in (item for part in parts for item in (part.files or {}).items()):
+        if beside.setdefault(name, text) != text:
+            raise ValueError(
+                f"each file beside a page must have a name of its own, but {name} is given twice "
+                f"with different content; choose another name"
+            )
+    markup = "\n".join(part.markup for part in parts)
+    return Html(markup, next(summaries, None), beside or None)
 
 
 def end() -> Html:

@@ -158,6 +158,8 @@ def money(value: float, currency: str | None, *, compact: bool = False) -> str:
     'CNY 10M'
     >>> money(1153214.5, None, compact=True), money(float("nan"), "USD")
     ('1.2M', 'n/a')
+    >>> money(100.30000000000001, None, compact=True)
+    '100'
     """
     if _is_missing(value):
         return missing()
@@ -300,8 +302,9 @@ def _decimal(value: float, pattern: str) -> str:
 
 
 def _compact(value: float) -> str:
-    digits = 0 if abs(value) < 1000 else 1
-    text = format_compact_decimal(_plain(value), fraction_digits=digits, locale=locale())
+    if abs(value) < 1000:  # Babel would show such a number with all its decimals
+        return _decimal(value, "#,##0")
+    text = format_compact_decimal(_plain(value), fraction_digits=1, locale=locale())
     return text.replace(" ", NO_BREAK)
 
 

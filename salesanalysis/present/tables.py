@@ -46,11 +46,11 @@ def stage_accounting(table: pd.DataFrame, *, seen: Any, reason: str | None = Non
         "An entry is one unbroken stay of a deal in a stage; it ends in exactly one way, "
         "so the outcomes add up to the entries. A deal that returns enters again."
     )
-    ended = _table(
-        table, [*_place(table), *_sides(table, tuple(OUTCOMES), "out")], what, seen, note
+    ended = show(
+        table, [*place_columns(table), *_sides(table, tuple(OUTCOMES), "out")], what, seen, note
     )
-    began = _table(
-        table, [*_place(table), *_sides(table, INFLOWS, "in")], _("How they began"), seen
+    began = show(
+        table, [*place_columns(table), *_sides(table, INFLOWS, "in")], _("How they began"), seen
     )
     return html.stack(ended, began)
 
@@ -63,18 +63,18 @@ def step_conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     columns = [
-        *_place(table),
+        *place_columns(table),
         Column(label("within_days"), "number", lambda row: numbers.count(row.within_days)),
-        *_counts("n_deals", "n_advanced", "n_lost"),
+        *count_columns("n_deals", "n_advanced", "n_lost"),
         Column(
             label("n_neither"),
             "number",
             lambda row: numbers.count(row.n_deals - row.n_advanced - row.n_lost - row.n_open),
         ),
         Column(label("n_followed_less"), "number", lambda row: numbers.count(row.n_open)),
-        *_estimate("advanced_rate"),
+        *estimate_columns("advanced_rate"),
         Column(label("n_eff"), "number", lambda row: numbers.count(row.n_eff)),
-        *_amounts(seen, "amount_entered", "amount_advanced"),
+        *amount_columns(seen, "amount_entered", "amount_advanced"),
         Column(label("amount_rate"), "number", lambda row: numbers.percent(row.amount_rate)),
     ]
     note = _(
@@ -84,7 +84,7 @@ def step_conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None
         "plain share. One count per deal, at its first visit. The amounts are of deals that "
         "entered long enough ago."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def cumulative(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -95,13 +95,13 @@ def cumulative(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     columns = [
-        *_place(table),
-        *_counts("n_cohort", "n_reached"),
-        *_estimate("reached_rate"),
-        *_counts("n_reached_all"),
+        *place_columns(table),
+        *count_columns("n_cohort", "n_reached"),
+        *estimate_columns("reached_rate"),
+        *count_columns("n_reached_all"),
         Column(_("All − any"), "number", lambda row: _signed(row.n_reached_all - row.n_reached)),
-        *_counts("n_reached_filled", "n_passed_over"),
-        *_amounts(seen, "amount_cohort", "amount_reached"),
+        *count_columns("n_reached_filled", "n_passed_over"),
+        *amount_columns(seen, "amount_cohort", "amount_reached"),
         Column(
             label("amount_reached_rate"),
             "number",
@@ -113,7 +113,7 @@ def cumulative(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
         "for every stage before it, so a deal that skipped one drops out; linear fill counts a "
         "skipped stage as passed, which hides skips."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def time_in_stage(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -124,21 +124,21 @@ def time_in_stage(table: pd.DataFrame, *, seen: Any, reason: str | None = None) 
     if table.empty:
         return missing(what, seen=seen, reason=reason)
     columns = [
-        *_place(table),
-        *_counts("n_entries", "n_open"),
-        *_spans("median_days"),
+        *place_columns(table),
+        *count_columns("n_entries", "n_open"),
+        *span_columns("median_days"),
         Column(
             label("interval"),
             "number",
             lambda row: numbers.span_range(row.median_days_low, row.median_days_high),
         ),
-        *_spans("p90_days", "completed_median_days"),
+        *span_columns("p90_days", "completed_median_days"),
     ]
     note = _(
         "The median of completed stays leaves out the long ones that are still open: it is too "
         "short while the pipeline grows, and stands here only for comparison."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def segments(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -150,23 +150,23 @@ def segments(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
         return missing(what, seen=seen, reason=reason)
     columns = [
         Column(label("kind"), "text", lambda row: label(row.kind)),
-        *_place(table),
-        *_counts("n_deals"),
-        *_estimate("advanced_rate"),
+        *place_columns(table),
+        *count_columns("n_deals"),
+        *estimate_columns("advanced_rate"),
         Column(label("difference"), "number", lambda row: numbers.points(row.difference)),
         Column(
             label("interval"),
             "number",
             lambda row: numbers.points_range(row.difference_low, row.difference_high),
         ),
-        *(_p(name) for name in ("p_value", "q_value")),
+        *(p_column(name) for name in ("p_value", "q_value")),
     ]
     note = _(
         "q allows for the number of comparisons (Benjamini-Hochberg over all rows): among the "
         "rows with q below 0.05, about one in twenty differs by chance alone. A difference is not "
         "a cause."
     )
-    return _table(table, columns, what, seen, note, row_header=1)
+    return show(table, columns, what, seen, note, row_header=1)
 
 
 def status_now(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -176,9 +176,13 @@ def status_now(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
     what = _("Where the deals stand")
     if table.empty:
         return missing(what, seen=seen, reason=reason)
-    columns = [*_place(table, stage="state"), *_counts("n_deals"), *_amounts(seen, "amount")]
+    columns = [
+        *place_columns(table, stage="state"),
+        *count_columns("n_deals"),
+        *amount_columns(seen, "amount"),
+    ]
     note = _("A state, not a funnel: it does not say which stages a deal has passed.")
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -191,12 +195,12 @@ def conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
     columns = [
         *_group(table),
         Column(label("age_days"), "number", lambda row: numbers.count(row.age_days)),
-        *_counts("n_deals", "n_at_risk"),
+        *count_columns("n_deals", "n_at_risk"),
         Column(_("Won so far"), "number", lambda row: numbers.count(row.n_won)),
-        *_estimate("won_rate"),
-        *_counts("n_eff"),
+        *estimate_columns("won_rate"),
+        *count_columns("n_eff"),
         Column(_("Lost so far"), "number", lambda row: numbers.count(row.n_lost)),
-        *_estimate("lost_rate"),
+        *estimate_columns("lost_rate"),
         Column(label("open_rate"), "number", lambda row: numbers.percent(row.open_rate)),
         Column(label("won_fraction"), "number", lambda row: numbers.fraction5(row.won_rate)),
         Column(label("lost_fraction"), "number", lambda row: numbers.fraction5(row.lost_rate)),
@@ -206,7 +210,7 @@ def conversion(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
         "for the days it was followed. Beyond the longest follow-up nothing can be said."
     )
     row_header = 1 if "group" in table else 0
-    return _table(table, columns, what, seen, note, row_header=row_header)
+    return show(table, columns, what, seen, note, row_header=row_header)
 
 
 def grid(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -253,14 +257,14 @@ def win_rates(
             lambda row: words.win_rate_meaning(row.label, age_days=age, stale_days=stale),
         ),
         Column(label("k_of_n"), "number", lambda row: numbers.of(row.n_won, row.n_deals)),
-        *_estimate("rate", digits=2),
+        *estimate_columns("rate", digits=2),
     ]
     note = _(
         "Only the cohort rate compares deals at equal age; it is an estimate, since open deals are "
         "followed until now, and so not k/n. The closed rate leaves out slow deals; "
         "the created rate is low for young deals."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None = None) -> Html:
@@ -279,14 +283,14 @@ def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None
             "number",
             lambda row: numbers.of(row.n_won_closed, row.n_closed),
         ),
-        *_estimate("closed_rate", digits=2),
+        *estimate_columns("closed_rate", digits=2),
         Column(
             label("created_k_of_n"),
             "number",
             lambda row: numbers.of(row.n_won_created, row.n_created),
         ),
-        *_estimate("created_rate"),
-        *_estimate("cohort_rate"),
+        *estimate_columns("created_rate"),
+        *estimate_columns("cohort_rate"),
         Column(label("is_mature"), "flag", _maturity),
     ]
     note = _(
@@ -295,7 +299,7 @@ def monthly(table: pd.DataFrame, *, seen: Any, age_days: int, reason: str | None
     )
     note = " ".join([note, *_note_of_truncated(table)])
     marked = table.assign(is_truncated=truncated(table))
-    return _table(marked, columns, what, seen, note)
+    return show(marked, columns, what, seen, note)
 
 
 def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -311,8 +315,8 @@ def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) ->
             "text",
             lambda row: _("All") if pd.isna(row.month) else numbers.month(row.month),
         ),
-        *_counts("n_won"),
-        *_spans("p25_days", "p50_days", "p75_days"),
+        *count_columns("n_won"),
+        *span_columns("p25_days", "p50_days", "p75_days"),
         Column(label("p90_won_days"), "number", lambda row: numbers.span(row.p90_days)),
         Column(label("mean_days"), "number", lambda row: numbers.decimal(row.mean_days, digits=1)),
     ]
@@ -320,7 +324,7 @@ def sales_cycle(table: pd.DataFrame, *, seen: Any, reason: str | None = None) ->
         "The won deals of a young cohort are the quick ones: use the curve, not this table, to "
         "compare before and after."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def rep_totals(
@@ -338,18 +342,18 @@ def rep_totals(
             "text",
             lambda row: rep_name(row.name, row.group),
         ),
-        *_team(table, by),
-        *_counts("n_deals", "n_won", "n_lost", "n_open", "n_removed"),
-        *_amounts(seen, "won_amount", "open_amount"),
-        *_estimate("closed_rate", digits=2),
-        *_spans("cycle_days"),
-        *_counts("n_handed"),
+        *team_column(table, by),
+        *count_columns("n_deals", "n_won", "n_lost", "n_open", "n_removed"),
+        *amount_columns(seen, "won_amount", "open_amount"),
+        *estimate_columns("closed_rate", digits=2),
+        *span_columns("cycle_days"),
+        *count_columns("n_handed"),
     ]
     note = _(
         "The closed win rate is won / (won + lost). It depends on what each was given and on how "
         "soon losses are logged; the adjusted comparison is the one to read."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def won_amounts(
@@ -364,10 +368,10 @@ def won_amounts(
         return missing(what, seen=seen, reason=reason)
     columns = [
         Column(kind, "text", lambda row: rep_name(row.name, row.group)),
-        *_counts("n_won"),
-        *_amounts(seen, "won_amount"),
+        *count_columns("n_won"),
+        *amount_columns(seen, "won_amount"),
     ]
-    return _table(table, columns, what, seen)
+    return show(table, columns, what, seen)
 
 
 def rep_ranking(
@@ -400,10 +404,10 @@ def rep_ranking(
     ]
     columns = [
         Column(label("rep"), "text", lambda row: rep_name(row.name, row.group)),
-        *_team(table, "owner"),
+        *team_column(table, "owner"),
         Column(label("n_mature"), "number", lambda row: numbers.count(row.n_deals)),
-        *_counts("n_won"),
-        *_estimate("raw_rate"),
+        *count_columns("n_won"),
+        *estimate_columns("raw_rate"),
         Column(label("expected"), "number", lambda row: numbers.decimal(row.expected, digits=1)),
         Column(
             label("observed_over_expected"),
@@ -411,11 +415,11 @@ def rep_ranking(
             lambda row: numbers.decimal(row.observed_over_expected),
         ),
         Column(label("adjusted_rate"), "number", lambda row: numbers.percent(row.adjusted_rate)),
-        *_estimate("shrunk_rate"),
+        *estimate_columns("shrunk_rate"),
         Column(label("reliability"), "number", lambda row: numbers.decimal(row.reliability)),
         *(ranks if gate_value(gate, "is_open") else []),
     ]
-    return _table(table, columns, what, seen, _ranking_note(gate))
+    return show(table, columns, what, seen, _ranking_note(gate))
 
 
 def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -432,7 +436,7 @@ def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
         Column(label("holder"), "text", lambda row: words.value(row.name)),
         Column(label("holder_type"), "text", lambda row: words.holder_type(row.holder_type)),
         Column(label("period"), "text", lambda row: period(row).replace(" ", numbers.NO_BREAK)),
-        *_amounts(seen, "quota", "prorated_quota", "credited_amount"),
+        *amount_columns(seen, "quota", "prorated_quota", "credited_amount"),
         Column(label("attainment"), "number", lambda row: numbers.percent(row.attainment)),
         Column(
             label("is_finished"),
@@ -444,7 +448,7 @@ def attainment(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
         "Attainment = credited amount / quota prorated for joining, leaving and ramp. Persons need "
         "not add up to their team."
     )
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def ledger(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -457,10 +461,10 @@ def ledger(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html
     columns = [
         Column(label("table"), "text", lambda row: words.value(row.table)),
         Column(label("file"), "text", lambda row: words.value(row.file)),
-        *_counts("n_in", "n_accepted", "n_quarantined", "n_refused"),
+        *count_columns("n_in", "n_accepted", "n_quarantined", "n_refused"),
     ]
     note = _("Rows read = accepted + quarantined + refused; nothing is dropped in silence.")
-    return _table(table, columns, what, seen, note)
+    return show(table, columns, what, seen, note)
 
 
 def rejected(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -475,10 +479,10 @@ def rejected(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
         Column(label("outcome"), "text", lambda row: words.rejection(row.outcome)),
         Column(label("reason"), "text", lambda row: words.problem(row.reason)),
         Column(label("column"), "text", lambda row: _or_nothing(row.column)),
-        *_counts("n_rows", "line"),
+        *count_columns("n_rows", "line"),
         Column(label("found"), "text", lambda row: words.value(row.value)),
     ]
-    return _table(table, columns, what, seen)
+    return show(table, columns, what, seen)
 
 
 def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -493,7 +497,7 @@ def findings(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
     columns = [
         Column(label("finding"), "text", lambda row: words.finding(row.kind)),
         Column(label("subject"), "text", lambda row: _or_nothing(row.subject)),
-        *_counts("n_rows"),
+        *count_columns("n_rows"),
         Column(
             label("detail"),
             "text",
@@ -512,9 +516,9 @@ def exclusions(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> 
         return missing(what, seen=seen, reason=reason)
     columns = [
         Column(label("reason"), "text", lambda row: words.exclusion(row.reason)),
-        *_counts("n_deals"),
+        *count_columns("n_deals"),
     ]
-    return _table(table, columns, what, seen)
+    return show(table, columns, what, seen)
 
 
 def parameters(values: Mapping[str, Any], *, seen: Any) -> Html:
@@ -617,7 +621,7 @@ def period(row: Any) -> str:
     return " – ".join(day.replace(" ", numbers.NO_BREAK) for day in days)
 
 
-def _table(
+def show(
     table: pd.DataFrame,
     columns: Sequence[Column],
     what: str,
@@ -626,6 +630,7 @@ def _table(
     *,
     row_header: int = 0,
 ) -> Html:
+    """Show a metric table by its columns, as of the day."""
     if columns[0].label == label("group"):
         what = _("{what}, by group").format(what=what)
     return html.table(
@@ -654,7 +659,7 @@ def _group(table: pd.DataFrame) -> list[Column]:
     return [Column(label("group"), "text", lambda row: words.value(getattr(row, shown)))]
 
 
-def _place(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:
+def place_columns(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:
     """Stage first, since it names the row; then its pipeline where there are several."""
     columns = [*_group(table), Column(label(stage), "text", lambda row: words.stage(row.stage))]
     if table["pipeline"].nunique(dropna=False) > 1:
@@ -662,27 +667,31 @@ def _place(table: pd.DataFrame, *, stage: str = "stage") -> list[Column]:
     return columns
 
 
-def _team(table: pd.DataFrame, by: str) -> list[Column]:
+def team_column(table: pd.DataFrame, by: str) -> list[Column]:
+    """A column of teams, where the rows are not teams themselves and have any."""
     if by == "team" or "team" not in table or table["team"].isna().all():
         return []
     return [Column(label("team"), "text", lambda row: words.person_or_team(row.team))]
 
 
-def _counts(*names: str) -> list[Column]:
+def count_columns(*names: str) -> list[Column]:
+    """Columns of counts."""
     return [
         Column(label(name), "number", lambda row, name=name: numbers.count(getattr(row, name)))
         for name in names
     ]
 
 
-def _spans(*names: str) -> list[Column]:
+def span_columns(*names: str) -> list[Column]:
+    """Columns of days."""
     return [
         Column(label(name), "number", lambda row, name=name: numbers.span(getattr(row, name)))
         for name in names
     ]
 
 
-def _amounts(seen: Any, *names: str) -> list[Column]:
+def amount_columns(seen: Any, *names: str) -> list[Column]:
+    """Columns of amounts, in the currency of the source."""
     currency = seen.source["currency"]
     return [
         Column(
@@ -694,7 +703,7 @@ def _amounts(seen: Any, *names: str) -> list[Column]:
     ]
 
 
-def _estimate(rate: str, *, digits: int = 1) -> list[Column]:
+def estimate_columns(rate: str, *, digits: int = 1) -> list[Column]:
     """A rate and its interval."""
     return [
         Column(
@@ -710,7 +719,8 @@ def _estimate(rate: str, *, digits: int = 1) -> list[Column]:
     ]
 
 
-def _p(name: str) -> Column:
+def p_column(name: str) -> Column:
+    """A column of p-values."""
     return Column(
         label(name),
         "number",
@@ -721,7 +731,7 @@ def _p(name: str) -> Column:
 def _sides(table: pd.DataFrame, parts: tuple[str, ...], total: str) -> list[Column]:
     """Entries, the parts that make them up, their sum and whether it is right."""
     return [
-        *_counts("entries", *parts),
+        *count_columns("entries", *parts),
         Column(label(total), "number", lambda row: numbers.count(_sum(row, parts))),
         Column(
             label("balance"),

@@ -8,7 +8,7 @@ One word per thing: deal 商机, stage 阶段, won 赢单, lost 丢单, cohort �
 
 import gettext
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _language = "en"
 _translations: gettext.NullTranslations = gettext.NullTranslations()
@@ -68,6 +68,19 @@ def translate_n(one: str, many: str, n: float) -> str:
 _ = translate
 
 
+def text(both: Any) -> str:
+    """
+    Give a text of the process file, which has both languages (``en``, ``zh``), in the language in use.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> text(SimpleNamespace(en="Discovery", zh="需求确认"))
+    'Discovery'
+    """
+    return both.zh if _language.startswith("zh") else both.en
+
+
 class Measure(NamedTuple):
     """What a reader must know of a number before using it."""
 
@@ -85,6 +98,12 @@ MEASURES = {
     "sales_funnel": ("stage_accounting", "step_conversion", "cumulative", "time_in_stage"),
     "cohort_conversion": ("cohort_rate", "closed_rate", "sales_cycle"),
     "rep_ranking": ("shrunk_rate", "rank", "attainment"),
+    "scorecard": ("score", "evidence", "score_rank"),
+    "kpi_audit": ("reliability", "leading", "influence"),
+    "process_conformance": ("actions_in_time", "off_the_path", "worth"),
+    "account_history": ("outstanding", "contact", "account_satisfaction"),
+    "attention": ("value_at_stake", "needs_attention"),
+    "incentives": ("payout", "clawback", "near_a_step"),
 }
 """The measures that each notebook defines."""
 
@@ -105,6 +124,10 @@ def label(column: str) -> str:
     """
     labels = {**_labels_of_places(), **_labels_of_counts(), **_labels_of_rates()}
     labels |= {**_labels_of_times_and_amounts(), **_labels_of_people(), **_labels_of_quality()}
+    labels |= _labels_of_conformance()
+    labels |= _labels_of_accounts()
+    labels |= _labels_of_attention()
+    labels |= _labels_of_incentives()
     if column not in labels:
         raise KeyError(f'column "{column}" has no label; give it one in present/words.py')
     return labels[column]
@@ -244,6 +267,113 @@ def _labels_of_people() -> dict[str, str]:
     }
 
 
+def _labels_of_accounts() -> dict[str, str]:
+    return {
+        "event": _("Event"),
+        "event_day": _("Day"),
+        "event_what": _("What"),
+        "event_person": _("By, or about"),
+        "deal_id": _("Deal"),
+        "deal_created": _("Deal created"),
+        "stage_entered": _("Stage entered"),
+        "activity_planned": _("Activity planned"),
+        "activity_done": _("Activity done"),
+        "activity_overdue": _("Activity due, not done since"),
+        "owner_changed": _("New owner"),
+        "amount_changed": _("Amount changed"),
+        "close_moved": _("Expected close moved"),
+        "forecast_changed": _("Forecast category changed"),
+        "probability_changed": _("Probability changed"),
+        "satisfaction_asked": _("Asked about satisfaction"),
+        "satisfaction_answered": _("Answered about satisfaction"),
+        "paid": _("Paid"),
+        "refunded": _("Refunded"),
+        "created_on": _("Created"),
+        "closed_on": _("Closed"),
+        "expected_close": _("Expected close"),
+        "n_pushes": _("Pushed back (times)"),
+        "loss_reason": _("Reason of the loss"),
+        "paid_amount": _("Paid"),
+        "outstanding_amount": _("Outstanding"),
+        "excess_amount": _("Paid beyond"),
+        "n_activities": _("Activities done"),
+        "n_planned": _("Planned"),
+        "n_overdue": _("Of them overdue"),
+        "last_contact_on": _("Last contact"),
+        "entered_on": _("Entered"),
+        "exited_on": _("Left"),
+        "stay_days": _("Stay (days)"),
+        "stay_outcome": _("Went"),
+        "step": _("What to do"),
+        "step_day": _("Day meant"),
+        "step_days": _("Days since"),
+        "step_person": _("Who"),
+        "activity": _("Activity"),
+        "person_name": _("Person"),
+        "person_roles": _("Part in it"),
+        "n_open_owned": _("Open deals owned now"),
+        "first_on": _("First day"),
+        "last_on": _("Last day"),
+    }
+
+
+def _labels_of_attention() -> dict[str, str]:
+    return {
+        "deal_at_stake": _("Deal"),
+        "deal_number": _("Deal number"),
+        "account": _("Account"),
+        "listed_person": _("Who"),
+        "listed_person_id": _("Id"),
+        "task_rank": _("Rank of the person's"),
+        "due": _("Due"),
+        "action": _("What to do"),
+        "action_and_why": _("What to do, and why"),
+        "why_listed": _("Why"),
+        "why_not": _("Why not"),
+        "counts_when": _("An open deal counts when"),
+        "currency": _("Currency"),
+        "value_at_stake": _("At stake"),
+        "won_from_here": _("Won from here"),
+        "won_from_here_low": _("Won from here, lower limit"),
+        "won_from_here_high": _("Won from here, upper limit"),
+        "n_open_deals": _("Open deals"),
+        "n_open_then": _("Deals open then"),
+        "days": _("Days since entering"),
+        "n_today": _("Today"),
+        "n_waiting": _("Waiting"),
+        "value_waiting": _("At stake in these"),
+        "last_due": _("The last one comes up"),
+    }
+
+
+def _labels_of_incentives() -> dict[str, str]:
+    return {
+        "plan": _("Plan"),
+        "counted_amount": _("Amount that counts"),
+        "tier": _("Tier"),
+        "gross": _("Gross"),
+        "gate": _("Gates"),
+        "cap": _("Cap"),
+        "clawback": _("Taken back"),
+        "payout": _("Payout"),
+        "pay": _("Pays"),
+        "credit": _("Credit"),
+        "deal_amount": _("Amount of the deal"),
+        "counts_on": _("Counts on"),
+        "n_people": _("People"),
+        "n_paid": _("Paid more than nothing"),
+        "payout_share": _("Share of the amount that counts"),
+        "pay_share": _("Share of the gross"),
+        "next_step": _("Next step"),
+        "step_at": _("Step at"),
+        "next_rate": _("Rate from there"),
+        "missing": _("Missing to it"),
+        "jump": _("Jump on reaching it"),
+        "at_least": _("At least"),
+        "pays": _("Left if closed"),
+    }
+
+
 def _labels_of_quality() -> dict[str, str]:
     return {
         "table": _("Table"),
@@ -263,6 +393,50 @@ def _labels_of_quality() -> dict[str, str]:
         "found": _("Found there"),
         "parameter": _("Parameter"),
         "value": _("Value"),
+    }
+
+
+def _labels_of_conformance() -> dict[str, str]:
+    return {
+        "actions": _("Required actions"),
+        "n_settled": _("Entries settled"),
+        "n_ended_early": _("Ended too early to be judged"),
+        "n_judged": _("Judged"),
+        "n_done": _("With all actions in time"),
+        "n_missed": _("With actions missed"),
+        "n_pending": _("Still to be judged"),
+        "done_rate": _("Done in time"),
+        "expected_done": _("With all actions, expected"),
+        "n_entered": _("Entries begun"),
+        "n_repeat": _("Entered again"),
+        "n_ping_pong": _("Of these straight back"),
+        "n_moved_back": _("Left by moving back"),
+        "n_arrived": _("Deals that came so far"),
+        "n_passed": _("Passed over it"),
+        "n_over": _("Stayed longer"),
+        "over_rate": _("Stayed longer, share"),
+        "over_median_days": _("Days beyond, median"),
+        "sla_days": _("Days allowed"),
+        "n_matured": _("Deals with the days over"),
+        "n_converted": _("Gone on by then"),
+        "conversion_rate": _("Gone on within the days"),
+        "target_conversion": _("Target"),
+        "against_target": _("Against the target"),
+        "n_visits": _("Deals that entered"),
+        "landmark_days": _("Compared from day"),
+        "n_gone": _("Gone by then or too young"),
+        "n_with": _("With the actions"),
+        "advanced_with": _("Of these gone on"),
+        "with_rate": _("Gone on, with"),
+        "n_without": _("Without"),
+        "advanced_without": _("Of these gone on"),
+        "without_rate": _("Gone on, without"),
+        "difference_points": _("Difference (points)"),
+        "change_points": _("Against the period before (points)"),
+        "period_name": _("Period"),
+        "crm_stage": _("In the CRM"),
+        "goal": _("Goal"),
+        "role": _("Responsible"),
     }
 
 
@@ -423,6 +597,7 @@ def finding(kind: str) -> str:
     """
     return {
         "merged_rows": _("Several rows were one deal and count once"),
+        "incomplete_lines": _("Deals of which a line was set aside: their amount is not whole"),
         "collapsed_events": _("Entries into the stage a deal was in already: one stay"),
         "unused_columns": _("Columns of the file that no report reads"),
         "unknown_value": _("Value that the reference list does not hold"),
@@ -505,6 +680,7 @@ def problem(reason: str) -> str:
         "time_does_not_exist": _("A time of day that the clock skipped in the declared time zone"),
         "not_allowed": _("None of the values that this column may have"),
         "duplicate": _("Its key stands in an earlier row already"),
+        "lines_disagree": _("A line that differs from its deal's first line in more than money"),
         "unknown_deal": _("Of a deal that is not among the deals accepted"),
         "unknown_stage": _("In a stage that the list of stages does not hold"),
         "closed_without_date": _("Won or lost, but without a date of closing"),
@@ -543,7 +719,130 @@ def measure(name: str) -> Measure:
     >>> measure("closed_rate").numerator
     'Deals won so far.'
     """
-    return {**_funnel_measures(), **_cohort_measures(), **_rep_measures()}[name]
+    return {
+        **_funnel_measures(),
+        **_cohort_measures(),
+        **_rep_measures(),
+        **_account_measures(),
+        **_scorecard_measures(),
+        **_conformance_measures(),
+        **_audit_measures(),
+        **_attention_measures(),
+        **_incentive_measures(),
+    }[name]
+
+
+def _attention_measures() -> dict[str, Measure]:
+    return {
+        "value_at_stake": Measure(
+            name=_("Value at stake"),
+            what=_("How much of a deal's amount is likely to be won, and so can be lost?"),
+            definition=_(
+                "Amount × share of the company's own deals that were won from the same stage, open after as many days "
+                "since they first entered it."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Deals and first visits to stages; Aalen-Johansen from entering the stage, lost competing, open deals "
+                "followed until now, given that the deal is open after that many days."
+            ),
+            caveats=(
+                _("It knows stage, days and amount only, not the customer."),
+                _(
+                    "Few deals are followed for long: the chance of an old deal is rough, see its interval."
+                ),
+                _(
+                    "Fewer than 20 deals open that long in the stage: the share of all stages together is taken."
+                ),
+            ),
+            not_for=_("Forecasting a quarter: it says nothing of when."),
+        ),
+        "needs_attention": Measure(
+            name=_("Needs attention"),
+            what=_("Which open deals does somebody have to do something about, and who first?"),
+            definition=_(
+                "Open deals with one reason or more of the list above, ranked by value at stake; those whose value is not "
+                "known come last, by number of reasons. The action is that of the first reason; the owner has it, or the "
+                "manager of an owner who has left."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Deals, stage history, activities and changes; days and actions of the process file."
+            ),
+            caveats=(
+                _(
+                    "What was done but not entered is missing here: enter it, and the deal leaves the list."
+                ),
+                _("A reason is a question to the deal, no fault of a person."),
+                _(
+                    "Each person gets so many a day; the days are weekdays, public holidays are not known."
+                ),
+            ),
+            not_for=_("Judging a person: a longer list often means more deals, or better records."),
+        ),
+    }
+
+
+def _incentive_measures() -> dict[str, Measure]:
+    return {
+        "payout": Measure(
+            name=_("Payout"),
+            what=_("What do the plans pay a person for a period?"),
+            definition=_(
+                "Sum over the person's lines: part of an amount in a tier × rate × accelerators, less what gates and "
+                "cap withhold and what is taken back. Each amount is rounded to the cent once, a half away from zero."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Process file: plans in force on the first day; won deals, credits, quotas, payments. The cents a "
+                "split leaves over go to the largest remainders, so that no cent of a deal is lost or paid twice."
+            ),
+            caveats=(
+                _(
+                    "A deal counts if it is won at the end of the period; later changes come as lines of their own."
+                ),
+                _(
+                    "An amount or a share of credit that is corrected later changes the statement made again."
+                ),
+                _(
+                    "Who was not there in the period has no plan in it; the quota goes by the days employed."
+                ),
+            ),
+            not_for=_("Paying without a person's approval, or ranking people."),
+        ),
+        "clawback": Measure(
+            name=_("Clawback"),
+            what=_("What is taken back, and for what?"),
+            definition=_(
+                "What the line was paid, after the gates and the cap of its period, × the share refunded, or all of it "
+                "where the deal is no longer won; within the plan's days after winning, never more than was paid."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Payments below zero, and deals that were won and are not any more."),
+            caveats=(
+                _("Refunds count against what was paid net, at most the deal's amount."),
+                _("A deal won again is paid again only as far as it was taken back."),
+            ),
+            not_for=_("Deals whose days are over, whatever happens to them."),
+        ),
+        "near_a_step": Measure(
+            name=_("Near the next step"),
+            what=_("Who needs little to the next rate?"),
+            definition=_(
+                "The amount missing to the next step is at most a tenth of the step, steps taken from the quota of the "
+                "whole period."
+            ),
+            numerator="",
+            denominator="",
+            source=_("The same lines."),
+            caveats=(_("A step that pays a jump also rewards moving a deal's date."),),
+            not_for=_("Pressing a customer to sign early."),
+        ),
+    }
 
 
 def _funnel_measures() -> dict[str, Measure]:
@@ -709,5 +1008,243 @@ def _rep_measures() -> dict[str, Measure]:
                 _("A running period is not comparable with a finished one."),
             ),
             not_for=_("Ranking ramping reps with ramped ones."),
+        ),
+    }
+
+
+def _account_measures() -> dict[str, Measure]:
+    return {
+        "outstanding": Measure(
+            name=_("Outstanding amount"),
+            what=_("What has this customer bought and not paid yet?"),
+            definition=_(
+                "Amount of each won deal less its payments, never below 0; refunds are negative payments. What was "
+                "paid beyond the amount, or for a deal that is not won, stands apart: won + beyond = paid + outstanding."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Won deals and payments as known on the day of the report."),
+            caveats=(
+                _("It knows no terms of payment: outstanding is not yet late."),
+                _("A won deal without an amount is in none of the sums; the table shows it."),
+            ),
+            not_for=_("The balance of an account: invoices and credit notes are not in a CRM."),
+        ),
+        "contact": Measure(
+            name=_("Contact"),
+            what=_("When did we last do something with this customer?"),
+            definition=_(
+                "Day of the last activity recorded as done on one of the customer's deals."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Activities with a day done, not later than the day of the report."),
+            caveats=(
+                _("What was not recorded is not seen; a mail that was not answered counts."),
+                _("Activities without a deal belong to no customer here."),
+            ),
+            not_for=_("Judging a person: the number of activities is easy to raise."),
+        ),
+        "account_satisfaction": Measure(
+            name=_("Satisfaction of the customer"),
+            what=_("What did this customer answer?"),
+            definition=_("Mean of score / scale over all answers that have both."),
+            numerator=_("Sum of score / scale."),
+            denominator=_(
+                "Answers with a score and its scale; questions not answered are not in it."
+            ),
+            source=_(
+                "Satisfaction questions about the customer's deals or the customer as a whole."
+            ),
+            caveats=(
+                _("A handful of answers: read them one by one in the timeline."),
+                _("Who does not answer may think otherwise."),
+            ),
+            not_for=_("Comparing customers or reps."),
+        ),
+    }
+
+
+def _scorecard_measures() -> dict[str, Measure]:
+    return {
+        "score": Measure(
+            name=_("Scorecard score"),
+            what=_("How far does a person meet the criteria fixed before the period?"),
+            definition=_(
+                "Sum of weight × points over the judged KPIs; points = 100 × (value − floor) / (target − floor), from "
+                "0 to the cap. Geometric: the weighted geometric mean, points below 1 counted as 1."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Process file: KPIs, floors, targets and weights in force on the first day of the period."
+            ),
+            caveats=(
+                _(
+                    "It compares with anchors, never with colleagues: a newcomer moves nobody's score."
+                ),
+                _(
+                    "The interval holds the luck of a period: the same work can give any score in it."
+                ),
+            ),
+            not_for=_(
+                "Deciding on pay, transfer or dismissal by itself: a person decides, with the evidence."
+            ),
+        ),
+        "evidence": Measure(
+            name=_("Evidence"),
+            what=_("Is there enough to judge a KPI at all?"),
+            definition=_(
+                "Cases behind a value in the period, in the unit of its measure. Below the least number of the process "
+                "file the KPI cannot be judged, and its weight goes to the others in proportion."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "The tables each measure is made from; outcomes that need time count when the time is over."
+            ),
+            caveats=(
+                _("With too little of the weight judged the whole score cannot be judged."),
+                _("Cannot be judged is a valid result, not a bad one."),
+            ),
+            not_for=_("Filling a gap with zero points."),
+        ),
+        "score_rank": Measure(
+            name=_("Rank interval of a score"),
+            what=_("Which places could a person hold?"),
+            definition=_(
+                "5 % and 95 % quantiles of the rank when every KPI value is drawn from what its evidence allows."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Beta, gamma and t draws of the KPI values; exact shares of weightings."),
+            caveats=(
+                _("Among people of the same role and ramp state only."),
+                _(
+                    "Between neighbours the order often depends on the weights; the table says how far."
+                ),
+            ),
+            not_for=_("Forced distributions."),
+        ),
+    }
+
+
+def _audit_measures() -> dict[str, Measure]:
+    return {
+        "reliability": Measure(
+            name=_("Reliability of a KPI"),
+            what=_("How much of the differences between people is signal, how much is luck?"),
+            definition=_(
+                "Correlation r of the values of odd and of even weeks over people, stepped up to the whole period: "
+                "2r / (1 + r); a negative one shows no signal and counts as 0."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Evidence of each KPI by day; Spearman-Brown; 8 or more people or teams."),
+            caveats=(
+                _("Few people give wide intervals."),
+                _("A KPI can be reliable and still measure the wrong thing."),
+            ),
+            not_for=_(
+                "Saying that a person's value is right: that is what the interval of the value says."
+            ),
+        ),
+        "leading": Measure(
+            name=_("Leading or mirroring"),
+            what=_("Does the result rise after the KPI rose, in the same person?"),
+            definition=_(
+                "Slope of the next period's result on the KPI, both as deviations from the person's own mean; errors "
+                "clustered by person. An interval that holds 0 does not show a leading KPI."
+            ),
+            numerator="",
+            denominator="",
+            source=_("KPI values of several periods; the result KPI with the largest weight."),
+            caveats=(
+                _(
+                    "The plain correlation finds a leading KPI wherever able people do more of everything."
+                ),
+                _("Four periods are few: not shown is not the same as not there."),
+            ),
+            not_for=_("A promise that more of it brings more results."),
+        ),
+        "influence": Measure(
+            name=_("Influence over weight"),
+            what=_("Does a KPI move the score as much as its weight says?"),
+            definition=_(
+                "cov(points of the score it adds, score) / var(score), over its weight; 1 is as said."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Contributions of the people judged on all KPIs compared."),
+            caveats=(
+                _("A KPI on which all have the same points moves nothing, whatever its weight."),
+            ),
+            not_for=_("KPIs judged for few people: they are left out."),
+        ),
+    }
+
+
+def _conformance_measures() -> dict[str, Measure]:
+    return {
+        "actions_in_time": Measure(
+            name=_("Required actions done in time"),
+            what=_("Of the entries into a stage, how many got what the process asks for?"),
+            definition=_(
+                "Entries with every required action done in the stage and within its days allowed, divided by the "
+                "entries judged: on the day they went on, or when the days were over."
+            ),
+            numerator=_("Entries judged in the period with all required actions in time."),
+            denominator=_("Entries judged in the period; lost or removed before that: not judged."),
+            source=_(
+                "Process file, stage history and done activities of the deal; Wilson interval."
+            ),
+            caveats=(
+                _("What was done and not entered in the CRM counts as not done."),
+                _("It counts that something was done, not how well."),
+            ),
+            not_for=_(
+                "A judgement of a person by itself: few entries, and not every deal needs all."
+            ),
+        ),
+        "off_the_path": Measure(
+            name=_("Skips, returns and days beyond"),
+            what=_("Where do deals leave the path of the process?"),
+            definition=_(
+                "Passed over: came to a later stage, or won, before it was ever entered. Entered again: a deal that was "
+                "in the stage before; straight back: A, B, A. Stayed longer: more days than allowed."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Stage history; days beyond: Kaplan-Meier median, open stays followed until now."
+            ),
+            caveats=(
+                _("A stage that many deals pass over may be not needed, or not recorded."),
+                _("Reopened deals enter again without anybody's fault."),
+            ),
+            not_for=_("Blaming a person: it is a fault of the process first."),
+        ),
+        "worth": Measure(
+            name=_("With and without the actions, at equal age"),
+            what=_("Do deals that get the required actions go on more often?"),
+            definition=_(
+                "Deals still in the stage at the end of a fixed day (landmark), by whether the actions were done until "
+                "then: share that reaches a later stage or won within the days named after it; difference of the two."
+            ),
+            numerator=_("Deals that went on within the days named after the landmark."),
+            denominator=_(
+                "First visits still in the stage at the landmark, each for as long as it was followed."
+            ),
+            source=_(
+                "First visits since the rule began and done activities; Aalen-Johansen, MOVER interval; like with like: "
+                "Mantel-Haenszel over stage, team and quarter."
+            ),
+            caveats=(
+                _("An association: who gets the actions is chosen by people who know the deal."),
+                _("Deals that leave before the landmark are in neither group."),
+            ),
+            not_for=_(
+                "Proof that an action helps, or a forecast of what more actions would bring."
+            ),
         ),
     }

@@ -1,5 +1,6 @@
-"""Run one notebook in a kernel of its own, and make of it what may be kept and shown."""
+"""Run a notebook in a kernel, and make of it what may be kept and shown."""
 
+import ast
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 import nbformat
 import papermill
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode, v4
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from salesanalysis.present.html import MIME, end
@@ -26,22 +30,60 @@ FAILURES = (
 """What `execute` raises, and `reason` explains."""
 
 
+_ENGINE = "salesanalysis"
+# The second line makes a warning that an earlier page showed appear again.
+_FORGET = "%reset -f\n__import__('warnings').simplefilter('default', append=True)"
+
+
+class _RunningKernel(NBClientEngine):
+    """papermill's own engine, but in a kernel that runs already and goes on running."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        kernel: Kernel,
+        execution_timeout: int,
+        **_others: Any,
+    ) -> None:
+        """Execute the cells; writing the draft after each would take most of the runner's time."""
+        client = PapermillNotebookClient(nb_man, km=kernel, timeout=execution_timeout)
+        client.kc = kernel.conversation
+        draft, nb_man.output_path = nb_man.output_path, None
+        try:
+            client.execute()
+        finally:
+            nb_man.output_path = draft
+
+
+papermill_engines.register(_ENGINE, _RunningKernel)
+
+
 def execute(
-    notebook: Path, draft: Path, *, parameters: Mapping[str, Any], cell_seconds: int
+    notebook: Path,
+    draft: Path,
+    *,
+    parameters: Mapping[str, Any],
+    cell_seconds: int,
+    kernel: Kernel,
 ) -> NotebookNode:
     """
-    Run a notebook with parameters, in its own folder, and see that it came to its end.
+    Run a notebook with parameters in a kernel, and see that it came to its end.
 
     Parameters
     ----------
     notebook : Path
         Stays as it is.
     draft : Path
-        Where the executed notebook is written, cell by cell.
+        Where the executed notebook is written, also when it fails.
     parameters : mapping
         Values of names that the parameters cell declares.
     cell_seconds : int
         How long one cell may take.
+    kernel : Kernel
+        As `kernels.started` gives; what a notebook before left in it is cleared.
 
     Raises
     ------
@@ -52,19 +94,31 @@ def execute(
     ValueError
         The end mark is missing.
     """
-    papermill.execute_notebook(
+    _forget(kernel, cell_seconds)
+    executed = papermill.execute_notebook(
         settings.for_papermill(notebook),
         settings.for_papermill(draft),
         dict(parameters),
+        engine_name=_ENGINE,
         progress_bar=False,
         execution_timeout=cell_seconds,
-        kernel_manager_class=Kernel,
-        # The kernel's working folder, without changing that of the runner.
-        resources={"metadata": {"path": str(notebook.parent)}},
+        kernel=kernel,
     )
-    executed = nbformat.read(draft, as_version=4)
     _expect_end(executed)
     return executed
+
+
+def _forget(kernel: Kernel, cell_seconds: int) -> None:
+    """Clear the variables that a notebook left, as silently as if the kernel were new."""
+    cell = v4.new_code_cell(_FORGET)
+    client = NotebookClient(v4.new_notebook(cells=[cell]), km=kernel, timeout=cell_seconds)
+    client.kc = kernel.conversation
+    try:
+        client.execute_cell(cell, 0, store_history=False)
+    except (CellExecutionError, CellTimeoutError) as error:
+        raise ValueError(
+            f"the variables of the page before must be cleared, but that failed: {error}"
+        ) from error
 
 
 def _expect_end(notebook: NotebookNode) -> None:
@@ -89,7 +143,8 @@ def reason(error: BaseException, draft: Path) -> tuple[str, Exit]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", Exit.INTERRUPTED
     if isinstance(error, RuntimeError):  # DeadKernelError, and a kernel that never answered
-        place = f" in cell {_last_started(draft)}" if isinstance(error, DeadKernelError) else ""
+        in_cell = isinstance(error, DeadKernelError) and draft.exists()
+        place = f" in cell {_last_started(draft)}" if in_cell else ""
         return f"the kernel died{place}; is there enough memory?", Exit.KERNEL_DIED
     return str(error), Exit.UNEXPECTED
 
@@ -107,11 +162,24 @@ def _last_started(draft: Path) -> int:
     return page.cell_number(notebook, started[-1]) if started else 1
 
 
-def portable(notebook: NotebookNode, shown: Mapping[str, str]) -> NotebookNode:
-    """Leave out of an executed notebook what changes from run to run or names this machine."""
+def portable(
+    notebook: NotebookNode, shown: Mapping[str, str], own: Mapping[str, str]
+) -> NotebookNode:
+    """
+    Leave out of an executed notebook what changes from run to run or names this machine.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Executed.
+    shown : mapping
+        What stands in place of a path.
+    own : mapping
+        Parameters whose default is replaced, as it names someone who is not the page's reader.
+    """
     text = nbformat.writes(notebook)
-    for path, instead in shown.items():
-        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], instead)
+    for path in sorted(shown, key=len, reverse=True):  # a path may begin with another
+        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], shown[path])
     notebook = nbformat.reads(text, as_version=4)
     notebook.metadata = {
         key: notebook.metadata[key]
@@ -125,4 +193,43 @@ def portable(notebook: NotebookNode, shown: Mapping[str, str]) -> NotebookNode:
         if cell.cell_type == "code":
             # Warnings name files of this machine; the analyst sees them in JupyterLab.
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
+        if own and tags and "parameters" in tags:
+            cell.source = _with_defaults(cell.source, own)
+    _count_again(notebook)
     return notebook
+
+
+def _count_again(notebook: NotebookNode) -> None:
+    """Number the executed cells as in a new kernel; the page may be the fortieth of this one."""
+    executed = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.execution_count is not None
+    ]
+    for number, cell in enumerate(executed, start=1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = number
+
+
+def _with_defaults(source: str, values: Mapping[str, str]) -> str:
+    """
+    Put other values into the declarations of a parameters cell.
+
+    Examples
+    --------
+    >>> print(_with_defaults('rep: str = "乙"  # 谁', {"rep": "甲"}))
+    rep: str = '甲'  # 谁
+    """
+    lines = source.encode().splitlines(keepends=True)  # ast counts columns in bytes
+    for node in reversed(ast.parse(source).body):
+        if not isinstance(node, ast.AnnAssign | ast.Assign) or node.value is None:
+            continue
+        name = ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
+        if name in values:
+            first, last = node.value.lineno - 1, node.value.end_lineno - 1
+            before = lines[first][: node.value.col_offset]
+            after = lines[last][node.value.end_col_offset :]
+            lines[first : last + 1] = [before + repr(values[name]).encode() + after]
+    return b"".join(lines).decode()

@@ -20,9 +20,10 @@ from nbconvert.exporters import TemplateExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from salesanalysis.present.html import MIME, Html, style
+from salesanalysis.present.html import MIME, Html, check_files, style
 from salesanalysis.present.words import language, translate
 
+_OWN_FILES = ("run.json", "pages.csv")
 _TEMPLATES = Path(__file__).parent / "template"
 _ANY_TAG = re.compile(r"<[^>]*>")
 
@@ -40,13 +41,14 @@ def facts(notebook: NotebookNode) -> dict[str, Any]:
     -------
     dict
         ``title`` (the notebook's H1), ``message``, ``truth`` (list of text), ``cards`` (list of
-        label and value), ``n_warnings`` (outputs on stderr, which the page leaves out).
+        label and value), ``n_warnings`` (outputs on stderr, which the page leaves out), ``files``
+        (names of the files beside the page).
 
     Raises
     ------
     ValueError
         Not exactly one H1 in the prose; not exactly one answer; an output that
-        `salesanalysis.present` did not make; two figures of one name.
+        `salesanalysis.present` did not make; two figures of one name; a file that `files` refuses.
     """
     titles = [title for cell in _cells(notebook, "markdown") for title in _first_level(cell.source)]
     if len(titles) != 1:
@@ -55,7 +57,11 @@ def facts(notebook: NotebookNode) -> dict[str, Any]:
             f"but has {titles or 'none'}; use ## for sections"
         )
     outputs = list(_outputs(notebook))
-    summaries = [output.metadata[MIME]["summary"] for output in outputs if MIME in output.metadata]
+    summaries = [
+        output.metadata[MIME]["summary"]
+        for output in outputs
+        if "summary" in output.metadata.get(MIME, {})
+    ]
     if len(summaries) != 1:
         raise ValueError(
             f"a report must show exactly one answer, but shows {len(summaries)}; "
@@ -71,7 +77,40 @@ def facts(notebook: NotebookNode) -> dict[str, Any]:
         raise ValueError(f"each figure must have its own name, but {', '.join(twice)} occurs twice")
     warnings = [output for cell in _cells(notebook, "code") for output in cell.outputs
                 if output.output_type == "stream"]  # fmt: skip
-    return {"title": titles[0], **summaries[0], "n_warnings": len(warnings)}
+    return {
+        "title": titles[0],
+        **summaries[0],
+        "n_warnings": len(warnings),
+        "files": sorted(files(notebook)),
+    }
+
+
+def files(notebook: NotebookNode) -> dict[str, str]:
+    """
+    Give the text of each file that a notebook puts beside its page, by name.
+
+    Raises
+    ------
+    ValueError
+        A name or a text that `salesanalysis.present.html` would refuse, a name of the runner's own
+        files, two files of one name, or a link to a file that no output brings.
+    """
+    found: dict[str, str] = {}
+    linked: set[str] = set()
+    for output in _outputs(notebook):
+        linked |= set(re.findall(r'<a href="([^"]*)" download>', output.data[MIME]))
+        for name, text in check_files(output.metadata.get(MIME, {}).get("files", {})).items():
+            if name in _OWN_FILES or found.get(name, text) != text:
+                taken = "the runner's own" if name in _OWN_FILES else "that of another file"
+                raise ValueError(f"each file beside a page must have a name of its own, but {name} "
+                                 f"is {taken}; choose another")  # fmt: skip
+            found[name] = text
+    if lost := sorted(linked - found.keys()):
+        raise ValueError(
+            f"a link to a file must bring the file along, but {', '.join(lost)} is not there; "
+            f"make it with salesanalysis.present.html.files, and keep its block whole"
+        )
+    return found
 
 
 def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) -> str:
@@ -83,8 +122,9 @@ def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) ->
     notebook : NotebookNode
         Executed, and accepted by `facts`.
     manifest : mapping
-        The run, as ``run.json`` holds it: ``title``, ``as_of``, ``version`` and ``reports``,
-        each with ``name``, ``title`` and ``built_at``.
+        The page's folder, as ``run.json`` holds it: ``as_of``, ``suites`` (each with ``suite``
+        and ``title``) and ``reports``, each with ``name``, ``title``, ``suite``, ``built_at`` and
+        ``version``. With ``for``, nothing outside of the folder is linked.
     name : str
         Which of the reports this is.
 
@@ -95,15 +135,17 @@ def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) ->
     """
     body, _resources = _exporter().from_notebook_node(notebook)
     entry = next(entry for entry in manifest["reports"] if entry["name"] == name)
+    suite = next(suite for suite in manifest["suites"] if suite["suite"] == entry["suite"])
     links = [
         (f"{other['name']}.html", other["title"], other is entry) for other in manifest["reports"]
     ]
+    above = [] if "for" in manifest else [("../index.html", translate("All dates"), False)]
     return frame(
         Html(body),
         title=f"{entry['title']}, {manifest['as_of']}",
-        stamp=stamp(entry | {"as_of": manifest["as_of"], "version": manifest["version"]}),
-        home=("index.html", manifest["title"]),
-        links=[*links, ("../index.html", translate("All dates"), False)],
+        stamp=stamp(entry | {"as_of": manifest["as_of"]}),
+        home=("index.html", suite["title"]),
+        links=links + above,
     )
 
 

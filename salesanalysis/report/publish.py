@@ -71,6 +71,8 @@ def swap(site: Path, target: Path) -> None:
     """
     Put a finished folder in the place of ``target``; readers see the old one or the new one whole.
 
+    Folders that were there keep the access they were given.
+
     A kill between the two renames leaves ``target`` absent and the old folder beside it; the next
     run puts it back.
 
@@ -81,6 +83,7 @@ def swap(site: Path, target: Path) -> None:
     """
     for file in [*site.rglob("*"), site]:
         _flush(file)
+    _keep_access(target, site)
     old = target.with_name(f".old-{target.name}")
     if target.exists():
         os.replace(target, old)
@@ -92,6 +95,16 @@ def swap(site: Path, target: Path) -> None:
         raise
     _flush(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep_access(old: Path, new: Path) -> None:
+    """Give each folder mode and access list of the one it replaces (owner and group are not)."""
+    for folder in [new, *(path for path in new.rglob("*") if path.is_dir())]:
+        before = old / folder.relative_to(new)
+        if before.is_dir():
+            times = folder.stat()
+            shutil.copystat(before, folder)
+            os.utime(folder, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _heal(out: Path) -> None:

@@ -5,26 +5,32 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
 
-from salesanalysis.report import execute, index, page, publish, settings
+from salesanalysis.report import execute, index, kernels, page, publish, readers, settings, site
 from salesanalysis.report.exits import Exit, RunError
+from salesanalysis.report.readers import EVERYONE, KINDS, LEADERSHIP, Reader
+from salesanalysis.report.site import Page
 
 CELL_SECONDS = 3600
 """A cell that runs longer is stopped."""
 
+COUNTER = "\r"
+"""Progress that begins with it takes the place of its line, so only a terminal shows it."""
+
 
 def to_stderr(text: str) -> None:
     """Show progress to whoever started the run."""
-    print(text, end="", file=sys.stderr, flush=True)
+    if not text.startswith(COUNTER) or sys.stderr.isatty():
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def run(
@@ -32,17 +38,21 @@ def run(
     *,
     as_of: str | None = None,
     crm: str | Path | None = None,
+    process: str | Path | None = None,
     out: str | Path | None = None,
     only: str | None = None,
+    audiences: readers.Audiences | None = None,
     cell_seconds: int = CELL_SECONDS,
     progress: Callable[[str], None] = to_stderr,
 ) -> Path:
     """
     Make the reports of a suite file and publish them under their as-of date.
 
-    Each notebook runs in a kernel of its own, in a private folder; nothing is published unless
-    every one ends with its end mark and can be shown. The same inputs give the same bytes, except
-    for the time of building, which ``SOURCE_DATE_EPOCH`` can fix.
+    A notebook runs once, or once for each rep or team that it is for, in one kernel that forgets
+    its variables between two pages. Everything is made in a private folder, and nothing is
+    published unless every page ends with its end mark and can be shown. Pages that other suites
+    made for the date stay. The same inputs give the same bytes, except for the time of building,
+    which ``SOURCE_DATE_EPOCH`` can fix.
 
     Parameters
     ----------
@@ -52,14 +62,18 @@ def run(
         A day, ``today`` or ``last_month_end``, in place of the suite's.
     crm : path, optional
         A store, in place of the suite's.
+    process : path, optional
+        A process file, in place of the suite's.
     out : path, optional
         Where reports go; ``reports`` in the project if not given.
     only : str, optional
         Run this notebook only, and keep the other pages of the date as they are.
+    audiences : callable, optional
+        Says who the reps and teams are; needed if a notebook runs for each of them.
     cell_seconds : int
         How long one cell may take.
     progress : callable
-        Receives pieces of text while the run goes on.
+        Receives pieces of text while the run goes on; see `COUNTER`.
 
     Returns
     -------
@@ -71,29 +85,28 @@ def run(
     RunError
         Nothing was published; its ``code`` is the exit code.
     """
-    suite = settings.read(Path(suite_path))
-    now = _now()
-    day = settings.day(as_of or suite.as_of, today=now.astimezone(suite.timezone).date())
+    suite = settings.read(Path(suite_path), process=Path(process) if process else None)
+    now = _now().astimezone(suite.timezone)
+    day = settings.day(as_of or suite.as_of, today=now.date()).isoformat()
     store = _store(Path(crm) if crm else suite.crm)
     chosen = _chosen(suite, only)
+    inputs = _Inputs(suite, day, store, _process(suite.process), now)
+    kinds = [kind for kind in KINDS if any(report.audience == kind for report in chosen)]
+    people = readers.read(audiences, kinds, store, day, inputs.process)
     folder = Path(out).resolve() if out else suite.root / "reports"
-    inputs = _Inputs(suite, day.isoformat(), store, now.astimezone(suite.timezone))
+    dated = folder / day
     with publish.exclusive(folder):
         index.write(folder)
+        before = site.manifests(dated)
+        pages = _kept(before, dated, inputs, chosen, is_whole=only is None)
         with publish.workspace(folder) as work:
-            made = {} if only is None else _published(folder / inputs.as_of, inputs)
             for number, report in enumerate(chosen, start=1):
-                progress(f"[{number}/{len(chosen)}] {report.name} … ")
-                began = time.monotonic()
-                try:
-                    made[report.name] = _make(report, inputs, work, folder, cell_seconds)
-                except RunError:
-                    progress("failed\n")
-                    raise
-                n_warnings = made[report.name][0]["n_warnings"]
-                warned = f", warnings: {n_warnings}" if n_warnings else ""
-                progress(f"{time.monotonic() - began:.1f} s{warned}\n")
-            return _publish(made, inputs, work / "site", folder)
+                targets = _targets(report, people)
+                what = f"[{number}/{len(chosen)}] {report.name} "
+                what += f"{len(targets)} pages … " if report.audience in KINDS else "… "
+                making = _Making(report, inputs, work, cell_seconds)
+                _make(making, targets, pages, what, progress)
+            return _publish(pages, before, inputs, people, work / "site", dated)
 
 
 @dataclass(frozen=True)
@@ -103,109 +116,215 @@ class _Inputs:
     suite: settings.Suite
     as_of: str
     store: Path
+    process: Path | None
     now: datetime
 
     @property
     def built_at(self) -> str:
         return f"{self.now.isoformat(sep=' ', timespec='minutes')} {self.suite.timezone.key}"
 
-    def shown_store(self, notebook: Path) -> str:
-        """Name the store without the folders of this machine."""
-        if self.store.is_relative_to(self.suite.root):
-            return Path(os.path.relpath(self.store, notebook.parent)).as_posix()
-        return self.store.name
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Sums of the files that every notebook may read."""
+        files = {"store": self.store, "process": self.process}
+        return {f"{name}_sha256": site.sha256(file) for name, file in files.items() if file}
 
-    def run_id(self, reports: list) -> str:
-        """Give a run a name by what went into it."""
-        known = [self.as_of, _sha256(self.suite.path), _sha256(self.store), _version(), reports]
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+    def shown(self, path: Path, notebook: Path) -> str:
+        """Name a file as a notebook of the project does, without the folders of this machine."""
+        if path.is_relative_to(self.suite.root):
+            return Path(os.path.relpath(path, notebook.parent)).as_posix()
+        return path.name
+
+    def facts(self, pages: site.Pages) -> dict[str, Any]:
+        """Say of the suite what ``run.json`` holds; the run is named by what went into it."""
+        suite_sha256 = site.sha256(self.suite.path)
+        entries = [
+            (folder, entry["name"], entry["notebook_sha256"], entry["parameters"])
+            for folder in sorted(pages)
+            for entry, _notebook in pages[folder]
+            if entry["suite"] == self.suite.path.name
+        ]
+        known = [self.as_of, suite_sha256, self.hashes, _version(), entries]
+        return {
+            "suite": self.suite.path.name,
+            "title": self.suite.title,
+            "suite_sha256": suite_sha256,
+            **self.hashes,
+            "built_at": self.built_at,
+            "version": _version(),
+            "run": hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16],
+        }
 
 
-Made = tuple[dict[str, Any], NotebookNode]
-"""A report's entry in ``run.json``, and its executed notebook."""
+@dataclass(frozen=True)
+class _Making:
+    """What all pages of one notebook share."""
+
+    report: settings.Report
+    inputs: _Inputs
+    work: Path
+    cell_seconds: int
+
+    @property
+    def draft(self) -> Path:
+        return self.work / f"{self.report.name}.ipynb"
+
+
+Target = tuple[str, dict[str, str]]
+"""A folder in that of the date, and the parameters that its page alone has."""
+
+
+def _targets(report: settings.Report, people: Mapping[str, Sequence[Reader]]) -> list[Target]:
+    if report.audience in people:
+        return [(reader.folder, {reader.kind: reader.id}) for reader in people[report.audience]]
+    return [(LEADERSHIP if report.audience else EVERYONE, {})]
 
 
 def _make(
-    report: settings.Report, inputs: _Inputs, work: Path, folder: Path, cell_seconds: int
-) -> Made:
-    shown = inputs.shown_store(report.notebook)
-    parameters = dict(report.parameters) | {"as_of": inputs.as_of, "crm": inputs.store.as_posix()}
-    draft = work / f"{report.name}.ipynb"
+    making: _Making,
+    targets: Sequence[Target],
+    pages: dict[str, list[Page]],
+    what: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Run a notebook for each target, and add the pages to those of their folders."""
+    folder, began, n_warnings = EVERYONE, time.monotonic(), 0
+    progress(what)
     try:
-        executed = execute.execute(
-            report.notebook, draft, parameters=parameters, cell_seconds=cell_seconds
-        )
-        facts = page.facts(executed)
+        with kernels.started(making.report.notebook.parent) as kernel:
+            for number, (folder, own) in enumerate(targets, start=1):
+                made = _page(making, folder, own, kernel)
+                site.refuse_taken(pages.get(folder, []), made.entry)
+                pages.setdefault(folder, []).append(made)
+                n_warnings += made.entry["n_warnings"]
+                progress(f"{COUNTER}{what}{number}")
     except execute.FAILURES as error:
-        message, code = execute.reason(error, draft)
-        if draft.exists():
-            kept = publish.keep_failed(folder, draft, as_of=inputs.as_of)
-            message += f"; the notebook as far as it ran is {kept}"
-        message = f"{report.notebook.name}: {message}; nothing was published"
-        raise RunError(message, code) from error
-    entry = facts | {
+        progress(f"{COUNTER}{what}")
+        progress("failed\n")
+        raise _failed(error, making, folder) from error
+    progress(f"{COUNTER}{what}")
+    warned = f", warnings: {n_warnings}" if n_warnings else ""
+    progress(f"{time.monotonic() - began:.1f} s{warned}\n")
+
+
+def _page(making: _Making, folder: str, own: Mapping[str, str], kernel: kernels.Kernel) -> Page:
+    report, inputs = making.report, making.inputs
+    given = {"crm": inputs.store}
+    if report.takes_process and inputs.process:
+        given[settings.PROCESS] = inputs.process
+    paths = {name: path.as_posix() for name, path in given.items()}
+    shown = {name: inputs.shown(path, report.notebook) for name, path in given.items()}
+    parameters = {**report.parameters, **own, "as_of": inputs.as_of}
+    making.draft.unlink(missing_ok=True)
+    executed = execute.execute(
+        report.notebook,
+        making.draft,
+        parameters=parameters | paths,
+        cell_seconds=making.cell_seconds,
+        kernel=kernel,
+    )
+    entry = page.facts(executed) | {
         "name": report.name,
         "status": "published",
-        "built_at": inputs.built_at,
-        "notebook_sha256": _sha256(report.notebook),
-        "parameters": parameters | {"crm": shown},
-    }
-    return entry, execute.portable(executed, {inputs.store.as_posix(): shown})
-
-
-def _published(folder: Path, inputs: _Inputs) -> dict[str, Made]:
-    """Read the reports of a date as they were published from the same store, none if there are none."""
-    file = folder / "run.json"
-    if not file.exists():
-        return {}
-    manifest = json.loads(file.read_text("utf-8"))
-    if manifest.get("store_sha256") != _sha256(inputs.store):
-        raise RunError(
-            f"the other pages of {inputs.as_of} in {folder.parent} must be of the same store, but they were made from "
-            "another one or before it was loaded again; run the whole suite, or give another --out",
-            Exit.USAGE,
-        )
-    entries = manifest["reports"]
-    return {
-        entry["name"]: (entry, nbformat.read(folder / f"{entry['name']}.ipynb", as_version=4))
-        for entry in entries
-    }
-
-
-def _publish(made: Mapping[str, Made], inputs: _Inputs, site: Path, folder: Path) -> Path:
-    order = [report.name for report in inputs.suite.reports]
-    names = [name for name in order if name in made] + [name for name in made if name not in order]
-    manifest = {
-        "title": inputs.suite.title,
-        "as_of": inputs.as_of,
+        **({"for": report.audience} if report.audience else {}),
+        "suite": inputs.suite.path.name,
+        **inputs.hashes,
         "built_at": inputs.built_at,
         "version": _version(),
-        "suite": inputs.suite.path.name,
-        "suite_sha256": _sha256(inputs.suite.path),
-        "store_sha256": _sha256(inputs.store),
-        "reports": [made[name][0] for name in names],
+        "notebook_sha256": site.sha256(report.notebook),
+        "parameters": parameters | shown,
     }
-    manifest["run"] = inputs.run_id(
-        [(name, made[name][0]["notebook_sha256"], made[name][0]["parameters"]) for name in names]
-    )
+    portable = execute.portable(executed, {paths[name]: shown[name] for name in paths}, own)
+    notebook = making.work / "site" / folder / f"{report.name}.ipynb"
+    notebook.parent.mkdir(parents=True, exist_ok=True)
+    notebook.write_bytes((nbformat.writes(portable) + "\n").encode("utf-8"))
+    return Page(entry, notebook)
+
+
+def _failed(error: BaseException, making: _Making, folder: str) -> RunError:
+    message, code = execute.reason(error, making.draft)
+    if making.draft.exists():
+        out = making.work.parent
+        kept = publish.keep_failed(out, making.draft, as_of=making.inputs.as_of)
+        message += f"; the notebook as far as it ran is {kept}"
+    whose = "" if folder == EVERYONE else f", page in {folder}"
+    return RunError(f"{making.report.notebook.name}{whose}: {message}; nothing was published", code)
+
+
+def _kept(
+    before: site.Manifests,
+    dated: Path,
+    inputs: _Inputs,
+    chosen: Sequence[settings.Report],
+    *,
+    is_whole: bool,
+) -> dict[str, list[Page]]:
+    """Give the published pages that stay beside those that will be made, or refuse to mix them."""
+    suite = inputs.suite.path.name
+    dropped = None if is_whole else [report.name for report in chosen]
+    pages = site.kept(before, dated, suite=suite, dropped=dropped)
+    entries = [entry for those in pages.values() for entry, _notebook in those]
+    for report in chosen:
+        for entry in entries:
+            if (entry["name"], entry.get("for")) == (report.name, report.audience):
+                raise RunError(
+                    f"a notebook must belong to one suite of a date, but {report.name} of "
+                    f"{inputs.as_of} in {dated.parent} is a page of {entry['suite']} already; take it "
+                    f"out of one of the two suites, give another --out, or remove that folder if the "
+                    f"suite is no more",
+                    Exit.USAGE,
+                )
+    for entry in entries:
+        hashes = {name: entry[name] for name in ("store_sha256", "process_sha256") if name in entry}
+        if entry["suite"] == suite and hashes != inputs.hashes:
+            raise RunError(
+                f"the other pages of {suite} of {inputs.as_of} in {dated.parent} must be of the same "
+                "store and process file, but they were made from others or before one of them was changed "
+                "or loaded again; run the whole suite, or give another --out",
+                Exit.USAGE,
+            )
+    if any(report.audience in KINDS for report in chosen):
+        site.expect_key(before, pages)
+    return pages
+
+
+def _publish(
+    pages: dict[str, list[Page]],
+    before: site.Manifests,
+    inputs: _Inputs,
+    people: Mapping[str, Sequence[Reader]],
+    new: Path,
+    dated: Path,
+) -> Path:
+    name = inputs.suite.path.name
+    order = {report.name: number for number, report in enumerate(inputs.suite.reports)}
+
+    def place(made: Page) -> tuple[str, int]:
+        is_own = made.entry["suite"] == name
+        return made.entry["suite"], order.get(made.entry["name"], len(order)) if is_own else 0
+
+    pages = {folder: sorted(those, key=place) for folder, those in sorted(pages.items())}
+    facts = inputs.facts(pages)
+    known = before.get(EVERYONE, {}).get("suites", [])
+    others = [suite for suite in known if suite["suite"] != name]
     try:
-        site.mkdir()
-        for name in names:
-            _write(site / f"{name}.ipynb", nbformat.writes(made[name][1]) + "\n")
-            document = page.render(made[name][1], manifest=manifest, name=name)
-            _write(site / f"{name}.html", document)
-        _write(site / "index.html", index.of_date(manifest))
-        manifest["files"] = {
-            file.name: {"bytes": file.stat().st_size, "sha256": _sha256(file)}
-            for file in sorted(site.iterdir())
-        }
-        _write(site / "run.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-        publish.swap(site, folder / inputs.as_of)
-        index.write(folder)
+        site.write(
+            new,
+            dated,
+            before=before,
+            pages=pages,
+            run={"as_of": inputs.as_of, **facts},
+            suites=sorted([facts, *others], key=lambda suite: suite["suite"]),
+            readers=[reader for those in people.values() for reader in those],
+        )
+        publish.swap(new, dated)
+        index.write(dated.parent)
     except OSError as error:
-        message = f"publishing to {folder} failed: {error.strerror}; the last good reports are kept"
-        raise RunError(message, Exit.NOT_PUBLISHED) from error
-    return folder / inputs.as_of / "index.html"
+        raise RunError(
+            f"publishing to {dated.parent} failed: {error.strerror}; the last good reports are kept",
+            Exit.NOT_PUBLISHED,
+        ) from error
+    return dated / "index.html"
 
 
 def _chosen(suite: settings.Suite, only: str | None) -> list[settings.Report]:
@@ -228,6 +347,16 @@ def _store(path: Path) -> Path:
     return path.resolve()
 
 
+def _process(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise RunError(
+            f"there is no process file at {path}; correct process in the suite, "
+            f"or name another with --process",
+            Exit.USAGE,
+        )
+    return path and path.resolve()
+
+
 def _now() -> datetime:
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.fromtimestamp(int(fixed), UTC) if fixed else datetime.now(UTC)
@@ -235,12 +364,3 @@ def _now() -> datetime:
 
 def _version() -> str:
     return metadata.version("salesanalysis")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_bytes(text.encode("utf-8"))

@@ -8,7 +8,7 @@ parameters cell declares.
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,22 +18,29 @@ from zoneinfo import ZoneInfo
 import papermill
 import yaml
 
+from salesanalysis.report import readers
 from salesanalysis.report.exits import Exit, RunError
 
 GIVEN = ("as_of", "crm")
 """The parameters that the runner sets in every notebook."""
 
-_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports")
+PROCESS = "process"
+"""The parameter that the runner sets in every notebook that declares it."""
+
+_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports", PROCESS)
+_FOR = (*readers.KINDS, readers.LEADERSHIP)
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One notebook of a suite, with the values of its parameters except `GIVEN`."""
+    """One notebook of a suite, with the values of those parameters that the runner does not set."""
 
     name: str
     notebook: Path
     parameters: Mapping[str, Any]
+    audience: str | None  # rep, team, leadership; None: everyone who may open the date
+    takes_process: bool
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Suite:
     as_of: str
     timezone: ZoneInfo
     crm: Path
+    process: Path | None
     reports: tuple[Report, ...]
 
     @property
@@ -53,38 +61,48 @@ class Suite:
         return self.path.parent.parent
 
 
-def read(path: Path) -> Suite:
+def read(path: Path, *, process: Path | None = None) -> Suite:
     """
     Read a suite file and the parameter file of each of its notebooks.
 
     Parameters
     ----------
     path : Path
-        ``params/<suite>.yaml``, with ``as_of``, ``timezone``, ``crm``, ``title`` and ``reports``:
-        a list of ``notebook`` (a name in ``notebooks``) and optional ``parameters``, which win
-        over those of ``params/<notebook>.yaml``.
+        ``params/<suite>.yaml``, with ``as_of``, ``timezone``, ``crm``, ``title``, optional
+        ``process`` (a file of the project) and ``reports``: a list of ``notebook`` (a name in
+        ``notebooks``), optional ``for`` ("rep", "team": a page for each; "leadership") and
+        optional ``parameters``, which win over those of ``params/<notebook>.yaml``.
+    process : Path, optional
+        A process file in place of the suite's.
 
     Raises
     ------
     RunError
         Code USAGE: a missing file, a missing or unknown key, a value of the wrong type, a
-        parameter that the notebook does not declare.
+        parameter that the notebook does not declare, or one that it declares and nobody sets.
     """
     path = path.resolve()
     keys = _mapping(_load(path), path.name)
-    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS, where=path.name)
-    texts = {key: _text(keys[key], f"{path.name}: {key}") for key in _SUITE_KEYS[:-1]}
+    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS[:-1], where=path.name)
+    texts = {key: _text(keys[key], f"{path.name}: {key}") for key in keys if key != "reports"}
+    if process is None and PROCESS in texts:
+        process = path.parent.parent / texts[PROCESS]
     entries = _items(keys["reports"], f"{path.name}: reports")
-    reports = tuple(_report(entry, path) for entry in entries)
-    names = [report.name for report in reports]
-    if not names or len(set(names)) < len(names):
-        raise _refused(f"{path.name}: reports must name each notebook once, but names {names}")
+    reports = tuple(_report(entry, path, has_process=process is not None) for entry in entries)
+    named = [(report.name, report.audience) for report in reports]
+    if not named or len(set(named)) < len(named):
+        names = [f"{name} for {audience or 'everyone'}" for name, audience in named]
+        raise _refused(
+            f"{path.name}: reports must name each notebook once for each kind of reader, but names "
+            f"{', '.join(names) or 'none'}"
+        )
     return Suite(
         path=path,
         title=texts["title"],
         as_of=texts["as_of"],
         timezone=_timezone(texts["timezone"], path.name),
         crm=path.parent.parent / texts["crm"],
+        process=process,
         reports=reports,
     )
 
@@ -124,17 +142,24 @@ def day(text: str, *, today: date) -> date:
         ) from None
 
 
-def _report(entry: yaml.Node, suite: Path) -> Report:
+def _report(entry: yaml.Node, suite: Path, *, has_process: bool) -> Report:
     where = f"{suite.name}: reports"
     keys = _mapping(entry, where)
-    _expect_keys(keys, ("notebook", "parameters"), required=("notebook",), where=where)
+    _expect_keys(keys, ("notebook", "for", "parameters"), required=("notebook",), where=where)
     name = _text(keys["notebook"], f"{where}: notebook")
     notebook = suite.parent.parent / "notebooks" / f"{name}.ipynb"
     # "index" is the name of the page that lists the others.
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "index" or not notebook.is_file():
         found = sorted(file.stem for file in notebook.parent.glob("*.ipynb"))
         raise _refused(f"{where}: notebook must be one of {found}, but is {name!r}")
-    types = _declared(notebook)
+    audience = _audience(keys, f"{where}: {name}: for")
+    given = (*GIVEN, *({audience} & set(readers.KINDS)))
+    types = _declared(notebook, given)
+    if PROCESS in types and not has_process:
+        raise _refused(
+            f"{notebook.name} declares {PROCESS}, so {suite.name} must name a process file, but "
+            f'does not; add {PROCESS}: "params/process.yaml", or give --process'
+        )
     values: dict[str, Any] = {}
     file = suite.with_name(f"{name}.yaml")
     if file.is_file():
@@ -143,10 +168,25 @@ def _report(entry: yaml.Node, suite: Path) -> Report:
         place = f"{where}: {name}: parameters"
         own = _mapping(keys["parameters"], place)
         values |= _values(own, types, place, notebook.name)
-    return Report(name, notebook, {key: values[key] for key in values if key not in GIVEN})
+    return Report(
+        name=name,
+        notebook=notebook,
+        parameters={key: values[key] for key in values if key not in (*given, PROCESS)},
+        audience=audience,
+        takes_process=PROCESS in types,
+    )
 
 
-def _declared(notebook: Path) -> dict[str, str]:
+def _audience(keys: Mapping[str, yaml.Node], where: str) -> str | None:
+    if "for" not in keys:
+        return None
+    audience = _text(keys["for"], where)
+    if audience not in _FOR:
+        raise _refused(f"{where} must be one of {', '.join(_FOR)}, but is {audience!r}")
+    return audience
+
+
+def _declared(notebook: Path, given: Sequence[str]) -> dict[str, str]:
     """Give the type, as written, of each name in a notebook's parameters cell."""
     declared = papermill.inspect_notebook(for_papermill(notebook))
     types = {
@@ -155,7 +195,9 @@ def _declared(notebook: Path) -> dict[str, str]:
         else type(ast.literal_eval(found["default"])).__name__
         for name, found in declared.items()
     }
-    missing = [name for name in GIVEN if types.get(name) != "str"]
+    missing = [name for name in given if types.get(name) != "str"]
+    if types.get(PROCESS, "str") != "str":
+        missing.append(PROCESS)
     if missing:
         raise _refused(
             f"{notebook.name} must have a cell tagged parameters that declares "

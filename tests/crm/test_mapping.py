@@ -77,6 +77,47 @@ def test_a_good_mapping_is_read(tmp_path):
             'deals_from_events: "true"\ntables:',
             r"tables must hold \['stage_events', 'stages'\]",
         ),
+        (
+            "tables:\n",
+            'tables:\n  people: {file: "p.csv", lines: {sum: ["name"]}, columns: {person_id: "a", name: "b"}}\n',
+            "table people: lines are for the table deals only",
+        ),
+        (
+            'file: "deals.csv"\n',
+            'file: "deals.csv"\n    lines: {add: ["amount"]}\n',
+            r"lines: \['add'\] not known; allowed: sum",
+        ),
+        ('file: "deals.csv"\n', 'file: "deals.csv"\n    lines: {}\n', r"lines: \['sum'\] missing"),
+        (
+            'file: "deals.csv"\n',
+            'file: "deals.csv"\n    lines: {sum: ["amount"]}\n',
+            r"sum must list mapped columns of money, found \['amount'\]; allowed: none is mapped",
+        ),
+        (
+            "    file:",
+            '    lines: {sum: ["status"]}\n    file:',
+            r"sum must list mapped columns of money, found \['status'\]",
+        ),
+        (
+            'columns: {deal_id: "id"',
+            'lines: {sum: []}\n    columns: {amount: "a", deal_id: "id"',
+            r"sum must list mapped columns of money, found \[\]; allowed: amount",
+        ),
+        (
+            'tables:\n  deals:\n    file: "deals.csv"\n    columns: {',
+            'deals_from_events: "true"\ntables:\n  deals:\n    file: "f"\n    lines: {sum: ["amount"]}\n    columns: {amount: "a", ',
+            "with deals_from_events all rows of a deal are one; leave one of the two out",
+        ),
+        (
+            'created_at: "created"',
+            'created_at: {column: "created", end_of: "month"}',
+            "end_of is for dates .expected_close. and must be month, quarter, year, found 'month'",
+        ),
+        (
+            'created_at: "created"',
+            'created_at: "created", expected_close: {column: "due", end_of: "week"}',
+            "end_of is for dates .expected_close. and must be month, quarter, year, found 'week'",
+        ),
     ],
 )
 def test_a_wrong_mapping_is_refused(tmp_path, old, new, message):

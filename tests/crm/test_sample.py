@@ -11,15 +11,17 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
+import yaml
 
 from salesanalysis.crm import sample
 from salesanalysis.crm.mapping import read_mapping
 
-MAPPING = Path(__file__).parents[2] / "params" / "sources" / "sample.yaml"
+PARAMS = Path(__file__).parents[2] / "params"
+MAPPING = PARAMS / "sources" / "sample.yaml"
 STAGES = ["初步接触", "需求确认", "方案演示", "报价", "合同谈判"]
 WON, LOST = "赢单", "丢单"
 TABLES = ("deals", "stage_history", "owner_history", "deal_changes", "activities", "people")
-FILES = (*TABLES, "stages", "products", "quotas", "credits", "satisfaction")
+FILES = (*TABLES, "stages", "products", "quotas", "credits", "satisfaction", "payments")
 PLANS = {"Due", "Expected Close", "Old", "New", "End"}  # may lie in the future
 CHANGE = "2025-09-01"
 
@@ -438,6 +440,226 @@ def test_six_customers_in_ten_are_asked_and_half_answer(large):
     assert all(row["Score"] == "" for row in asked if not row["Answered"])
 
 
+def in_time(tables):
+    """Stays of a month and more ago that are over: deal, row, and whether what params/process.yaml requires was done."""
+    required = process_stages()
+    done = defaultdict(list)
+    for row in tables["activities"]:
+        if row["Done"]:
+            done[row["Deal No."]].append((row["Done"], row["Type"]))
+    for deal, steps in by_deal(tables["stage_history"]).items():
+        for row in steps:
+            if row["Stage"] in required and "" < row["Left"] < "2026-05-31":
+                kinds, days = required[row["Stage"]]
+                last = datetime.datetime.fromisoformat(row["Entered"]) + datetime.timedelta(days)
+                end = min(row["Left"], str(last))
+                yield (
+                    deal,
+                    row,
+                    any(row["Entered"] <= at <= end and kind in kinds for at, kind in done[deal]),
+                )
+
+
+def process_stages():
+    """Kinds of activity that each stage requires, one of them once, and the days allowed."""
+    stages = yaml.safe_load((PARAMS / "process.yaml").read_text("utf-8"))["stages"]
+    for stage in stages:
+        assert [action["at_least"] for action in stage["actions"]] == [1]
+    return {
+        stage["stage"]: (stage["actions"][0]["activities"], stage["sla_days"]) for stage in stages
+    }
+
+
+def assert_share(found, expected):
+    """The share of true ones among `found` is the one expected, within 3.5 standard errors."""
+    error = math.sqrt(expected * (1 - expected) / len(found))
+    assert abs(sum(found) / len(found) - expected) < 3.5 * error
+
+
+def test_required_actions_are_done_as_the_truth_says(cells, large):
+    """
+    In 45 % of the stays, and in 80 % of those of treated teams' new deals, in each stage alike.
+    """
+    tables, truth = large
+    cell_of = {row["Deal No."]: cell for cell, rows in cells.items() for row in rows}
+    found = defaultdict(list)
+    for deal, row, is_done in in_time(tables):
+        found[cell_of[deal], row["Stage"]].append(is_done)
+
+    assert len(found) == 15
+    for (cell, _), stays in found.items():
+        assert len(stays) > 150
+        assert_share(stays, {"treated_after": 0.8}.get(cell, 0.45))
+    assert [truth["cells"][cell]["actions_done"] for cell in cells] == [
+        {"treated_after": 0.8}.get(cell, 0.45) for cell in cells
+    ]
+
+
+def test_required_actions_say_nothing_about_the_outcome(cells, large):
+    """
+    Deals that are won, and deals that are lost, have the same share of stays with the required action done.
+    """
+    tables, _ = large
+    new = {row["Deal No."] for row in cells["treated_after"]}
+    state = {row["Deal No."]: row["State"] for row in tables["deals"]}
+    found = defaultdict(list)
+    for deal, row, is_done in in_time(tables):
+        # the first stage is everybody's; later ones are reached by those lost later
+        found[deal in new, state[deal], row["Stage"] == STAGES[0]].append(is_done)
+
+    for is_new, share in ((False, 0.45), (True, 0.8)):
+        for outcome, is_first in itertools.product((WON, LOST), (True, False)):
+            assert_share(found[is_new, outcome, is_first], share)
+
+
+def test_required_kinds_are_those_of_the_process_file(large):
+    """
+    truth.json and the stages of the export say what params/process.yaml requires, and in how many days.
+    """
+    tables, truth = large
+    days = {row["Stage"]: row["Max Days"] for row in tables["stages"]}
+
+    assert {
+        stage["stage"]: (stage["required"], int(days[stage["stage"]])) for stage in truth["stages"]
+    } == process_stages()
+
+
+def test_activities_are_planned_before_they_are_done(clean):
+    """
+    About half are planned for later than they are entered; none is due or done before that; a few are forgotten.
+    """
+    rows = clean["activities"]
+    ahead = sum(row["Created"] < row["Due"] for row in rows)
+
+    assert all(row["Created"] <= row["Due"] for row in rows)
+    assert all(row["Due"] <= row["Done"] for row in rows if row["Done"])
+    assert 0.45 < ahead / len(rows) < 0.55
+    overdue = [row for row in rows if row["Due"] < "2026-06" and not row["Done"]]
+    assert 0.02 < len(overdue) / len(rows) < 0.08
+
+
+def test_reps_visit_customers_a_few_times_a_month(tmp_path):
+    """
+    At the default size two to four visits done per rep and month before the change, more after it.
+    """
+    sample.write(tmp_path, dirt=False)
+    visits = Counter(
+        row["Done"][:7] for row in rows_of(tmp_path, "activities") if row["Type"] == "拜访"
+    )
+    people = [row for row in rows_of(tmp_path, "people") if row["Role"] == "销售"]
+
+    def per_rep(month):
+        reps = {
+            row["Employee No."]
+            for row in people
+            if row["From"] < f"{month}-15" and not "" < row["Left"] < f"{month}-15"
+        }
+        return visits[month] / len(reps)
+
+    before = [per_rep(f"2025-{month:02d}") for month in range(1, 9)]
+    after = [per_rep(f"2026-{month:02d}") for month in range(1, 7)]
+    assert 2 < statistics.mean(before) < 3.5 < statistics.mean(after) < 4.5
+
+
+def payments_of(tables):
+    """Payments of each deal in cents and by day, paid and refunded."""
+    paid, back = defaultdict(list), defaultdict(list)
+    for row in tables["payments"]:
+        cents = round(float(row["Amount"]) * 100)
+        (paid if cents > 0 else back)[row["Deal No."]].append((row["Paid"], cents))
+    return paid, back
+
+
+def test_won_deals_are_paid_to_the_cent(large):
+    """
+    Deals won half a year ago are paid in full, in up to three instalments after they were won, but a few never.
+    """
+    tables, truth = large
+    paid, _ = payments_of(tables)
+    deals = {row["Deal No."]: row for row in tables["deals"]}
+    old = [row for row in tables["deals"] if row["State"] == WON and row["Closed"] < "2025-12-31"]
+    never = [row["Deal No."] for row in old if row["Deal No."] not in paid]
+    sizes = Counter(len(paid[row["Deal No."]]) for row in old if row["Deal No."] in paid)
+
+    assert all(deals[deal]["State"] == WON for deal in paid)
+    for row in old:
+        parts = paid.get(row["Deal No."], [])
+        cents = round(float(row["Amount"]) * 100)
+        assert sum(part for _, part in parts) in (cents, 0)
+        shares = [round(part / cents, 2) for _, part in parts]
+        assert shares in ([], [1], [0.5, 0.5], [0.3, 0.6, 0.1])
+        assert all(row["Closed"][:10] < day for day, _ in parts)
+        assert all(datetime.date.fromisoformat(day).weekday() < 5 for day, _ in parts)
+    assert_share([row["Deal No."] in never for row in old], 0.03)
+    for size, share in ((1, 0.35), (2, 0.25), (3, 0.4)):
+        error = math.sqrt(share * (1 - share) / sizes.total())
+        assert abs(sizes[size] / sizes.total() - share) < 3.5 * error
+    listed = truth["payments"]["never_paid"]
+    assert set(never) <= set(listed["deal_ids"])
+    assert not set(listed["deal_ids"]) & paid.keys()
+    assert listed["count"] == len(listed["deal_ids"])
+
+
+def test_a_few_customers_get_money_back(large):
+    """
+    One paid deal in twenty is refunded within months, once, in full or in part, after it was paid; truth.json lists them.
+    """
+    tables, truth = large
+    paid, back = payments_of(tables)
+    old = {
+        row["Deal No."]
+        for row in tables["deals"]
+        if row["State"] == WON and row["Closed"] < "2025-09"
+    }
+    found = {"refunded_in_full": [], "refunded_in_part": []}
+    days = []
+    for deal, rows in back.items():
+        ((day, cents),) = rows
+        total = sum(part for _, part in paid[deal])
+        assert max(day for day, _ in paid[deal]) < day
+        assert cents == -total or 0.09 < -cents / total < 0.51
+        found["refunded_in_full" if cents == -total else "refunded_in_part"].append(deal)
+        days.append(days_between(max(day for day, _ in paid[deal]), day))
+
+    assert_share([deal in back for deal in old if deal in paid], 0.05)
+    assert 8 <= min(days) <= max(days) <= 123
+    for kind, deals in found.items():
+        assert truth["payments"][kind]["count"] == len(deals) > 20
+        assert sorted(truth["payments"][kind]["deal_ids"]) == sorted(deals)
+    for name, rows in (("paid_amount", paid), ("refunded_amount", back)):
+        cents = sum(abs(part) for parts in rows.values() for _, part in parts)
+        assert round(truth["payments"][name] * 100) == cents
+
+
+def test_truth_about_payments_is_that_of_the_day(tmp_path):
+    """
+    As of a past day truth.json lists what had been refunded by then, and only deals won by then as never paid.
+    """
+    truth = sample.write(tmp_path, dirt=False, as_of=datetime.date(2025, 6, 30))["payments"]
+    _, back = payments_of({"payments": rows_of(tmp_path, "payments")})
+    won = {row["Deal No."] for row in rows_of(tmp_path, "deals") if row["State"] == WON}
+
+    assert sorted(back) == sorted(
+        truth["refunded_in_full"]["deal_ids"] + truth["refunded_in_part"]["deal_ids"]
+    )
+    assert set(truth["never_paid"]["deal_ids"]) <= won
+    assert truth["never_paid"]["count"] > 0
+
+
+@pytest.mark.parametrize(("reps", "deals"), [(12, 50), (55, 400), (600, 900)])
+def test_the_number_of_reps_is_as_asked(tmp_path, reps, deals):
+    """
+    So many people have the role of a rep, all names differ, and nobody owns a deal who is none.
+    """
+    truth = sample.write(tmp_path, deals=deals, reps=reps, dirt=False)
+    people = rows_of(tmp_path, "people")
+    sellers = {row["Employee No."] for row in people if row["Role"] == "销售"}
+
+    assert len(sellers) == len(truth["reps"]) == reps
+    assert len({row["Name"] for row in people}) == len({row["Employee No."] for row in people})
+    assert {row["Owner"] for row in rows_of(tmp_path, "deals")} <= sellers
+
+
 # -- as of a day ---------------------------------------------------------------------------------------
 
 WHEN = {  # file -> when a row becomes known; what becomes known later: instant -> the cells with it
@@ -448,6 +670,7 @@ WHEN = {  # file -> when a row becomes known; what becomes known later: instant 
     "people": ("From", {"To": ["To"], "Left": ["Left"]}),
     "quotas": ("Start", {}),
     "satisfaction": ("Asked", {"Answered": ["Answered", "Score"]}),
+    "payments": ("Paid", {}),
 }
 
 
@@ -695,6 +918,8 @@ def test_removed_deals_have_no_later_history(tmp_path):
         ("stage_history", "Entered"),
         ("deal_changes", "Changed"),
         ("owner_history", "From"),
+        ("activities", "Created"),
+        ("activities", "Done"),
     ):
         for row in rows_of(tmp_path, name):
             assert row[since] <= removed.get(row["Deal No."], "9999")
@@ -705,6 +930,9 @@ def test_removed_deals_have_no_later_history(tmp_path):
     [
         ({"deals": 49}, "deals must be a whole number, 50 or more, found 49"),
         ({"deals": 100.0}, "deals must be a whole number, 50 or more, found 100.0"),
+        ({"reps": 11}, "reps must be a whole number from 12 to 600, found 11"),
+        ({"reps": 601}, "reps must be a whole number from 12 to 600, found 601"),
+        ({"reps": 20.0}, "reps must be a whole number from 12 to 600, found 20.0"),
         ({"seed": -1}, "seed must be a whole number, 0 or more, found -1"),
         ({"as_of": datetime.date(2024, 6, 30)}, "from 2024-07-01 to 2026-06-30, found 2024-06-30"),
         ({"as_of": datetime.date(2026, 7, 1)}, "from 2024-07-01 to 2026-06-30, found 2026-07-01"),

@@ -273,6 +273,7 @@ VIEWS = {
     "stays": "deal_key, entered_on, exited_on, stage_order",
     "first_visits": "deal_key, stage_order",
     "people": "person_id",
+    "state_spells": "deal_key, spell",
 }
 
 

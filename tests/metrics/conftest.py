@@ -42,6 +42,17 @@ def random_stores(tmp_path_factory):
     return {seed: (world, worlds.load(folder / str(seed), world)) for seed, world in made.items()}
 
 
+@pytest.fixture(scope="session")
+def work_stores(tmp_path_factory):
+    """The random companies with customers, activities, roles and people hired again, and their stores."""
+    folder = tmp_path_factory.mktemp("work")
+    made = {
+        seed: worlds.with_work(worlds.with_customers(worlds.random_world(seed), seed), seed)
+        for seed in (1, 2, 3)
+    }
+    return {seed: (world, worlds.load(folder / str(seed), world)) for seed, world in made.items()}
+
+
 @pytest.fixture(scope="session", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
 def view(request, random_stores):
     """One of the random companies as of one of its days."""

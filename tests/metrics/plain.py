@@ -179,6 +179,7 @@ def _team(people: dict, owner: str | None, at: datetime.datetime) -> str | None:
 
 
 def _amount(row: dict, changes: list[dict], end: datetime.datetime) -> float | None:
+    changes = [change for change in changes if change["field"] == "amount"]
     amount, changes = row.get("amount"), sorted(changes, key=lambda change: change["changed_at"])
     if changes:
         amount = changes[0]["old"]

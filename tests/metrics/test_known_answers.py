@@ -1,17 +1,30 @@
 """
-Two real data sets, and what is known of them (the README beside the data), through mapping, load and metrics.
+Three real data sets, and what is known of them (the README beside the data), through mapping, load and metrics.
 
-Maven CRM Sales Opportunities: recomputed there, agreeing with public write-ups; a help-desk log: counts of its rows.
+Maven CRM Sales Opportunities: recomputed there, agreeing with public write-ups; a help-desk log: counts of its rows;
+AdventureWorks: orders of several lines, with targets by month.
 """
 
 import csv
 import datetime
+import html
+import re
 from collections import Counter
 
 import pytest
 
 from salesanalysis import crm
-from salesanalysis.metrics import cohorts, funnel, quality, reps
+from salesanalysis.metrics import (
+    cohorts,
+    credit,
+    funnel,
+    kpi_audit,
+    periods,
+    quality,
+    reps,
+    scorecards,
+)
+from salesanalysis.present import scorecards as pages
 
 pytestmark = pytest.mark.shared
 
@@ -41,6 +54,14 @@ def helpdesk(shared, tmp_path_factory, sources):
     """The help-desk log as of its last day."""
     store = loaded(shared, tmp_path_factory, "helpdesk_log", "helpdesk", sources)
     with crm.observe(store, "2014-01-03") as seen:
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def adventureworks(shared, tmp_path_factory, sources):
+    """The AdventureWorks orders as of their last day."""
+    store = loaded(shared, tmp_path_factory, "adventureworks_sales", "adventureworks", sources)
+    with crm.observe(store, "2020-05-31") as seen:
         yield seen
 
 
@@ -226,6 +247,214 @@ def test_helpdesk_stage_accounting_balances(helpdesk, shared):
     inflows = ["starts", "advanced_in", "skipped_in", "moved_back_in", "handed_in", "reopened"]
     assert (table[outcomes].sum(axis=1) == table["entries"]).all()
     assert (table[inflows].sum(axis=1) == table["entries"]).all()
+
+
+def test_adventureworks_orders_are_added_up(adventureworks):
+    """
+    57,851 lines are 3,616 orders worth 77,548,570.20; the top five sellers of all time to the cent.
+    """
+    table = reps.totals(adventureworks)
+
+    assert quality.ledger(adventureworks).set_index("table").loc[
+        "deals", ["n_in", "n_accepted"]
+    ].tolist() == [57_851, 57_851]
+    assert found(adventureworks, "merged_rows")["deals"][0] == 57_851 - 3616
+    assert table["n_won"].sum() == table["n_deals"].sum() == 3616
+    assert table["won_amount"].sum() == pytest.approx(77_548_570.20, abs=0.005)
+    assert table[["name", "won_amount"]].head(5).round(2).to_numpy().tolist() == [
+        ["Linda Mitchell", 10_158_634.52],
+        ["Jillian Carson", 9_755_992.01],
+        ["Michael Blythe", 8_952_751.48],
+        ["Jae Pak", 8_099_816.95],
+        ["Tsvi Reiter", 6_976_128.29],
+    ]
+
+
+def test_adventureworks_attainment(adventureworks):
+    """
+    July 2019 to May 2020, sales over the targets of the same months; months end on their last day.
+    """
+    months = reps.attainment(adventureworks, periods=11)
+    total = months.groupby("name")[["credited_amount", "quota"]].sum()
+    attained = (total["credited_amount"] / total["quota"]).round(3)
+
+    assert months["period_start"].agg(["min", "max"]).astype(str).tolist() == [
+        "2019-07-01",
+        "2020-05-01",
+    ]
+    february = months[months["period_start"] == "2020-02-01"]
+    assert set(february["period_end"].astype(str)) == {"2020-02-29"}
+    assert attained.nlargest(9).to_dict() == {
+        "Lynn Tsoflias": 1.550,
+        "Ranjit Varkey Chudukatil": 1.146,
+        "Jillian Carson": 1.092,
+        "Rachel Valdez": 0.961,
+        "Tsvi Reiter": 0.932,
+        "Jae Pak": 0.842,
+        "Michael Blythe": 0.619,
+        "José Saraiva": 0.490,
+        "Linda Mitchell": 0.455,
+    }
+
+
+def test_adventureworks_people_sit_where_they_sell(adventureworks, shared):
+    """
+    Each rep's team is the group of the territories assigned to it; managers head their own, the director none.
+    """
+    folder = shared / "data" / "adventureworks_sales"
+    groups = {row["SalesTerritoryKey"]: row["Group"] for row in lines(folder / "Region.csv")}
+    sells = {}
+    for row in lines(folder / "SalespersonRegion.csv"):
+        sells.setdefault(row["EmployeeKey"], set()).add(groups[row["SalesTerritoryKey"]])
+    people = adventureworks.frame("SELECT person_id, team, manager_id, role FROM people")
+
+    team = people.set_index("person_id")["team"]
+    for person, there in sells.items():
+        assert [team[person]] == list(there) or (person == "277" and len(there) == 3)
+    assert people.loc[people["person_id"] == "277", ["team", "manager_id"]].isna().all(axis=None)
+    heads = people[people["role"].str.endswith("Sales Manager")].set_index("person_id")
+    assert set(heads["manager_id"]) == {"277"}
+    reps_of = people[people["role"] == "Sales Representative"]
+    assert (heads.loc[reps_of["manager_id"], "team"].to_numpy() == reps_of["team"].to_numpy()).all()
+
+
+APPRAISAL = """
+name: {en: "Appraisal", zh: "考核"}
+strategy: {goal: {en: "Grow", zh: "增长"}, segments: ["any"]}
+people: {default_role: "ROLE", ramp_months: 3}
+stages:
+  - {stage: "Engaging", name: {en: "E", zh: "E"}, goal: {en: "E", zh: "E"}, role: "ROLE", actions: [], sla_days: 30,
+     target_conversion: 0.5, from: "2017-01-01"}
+kpis:
+  - {id: "visits", kind: "process", measure: {of: "activities", types: ["visit"]}, floor: 1, target: 4, weight: 20,
+     name: {en: "Visits", zh: "拜访"}, improve: {en: "Visit", zh: "拜访"}, role: "ROLE", from: "2017-01-01"}
+  - {id: "answers", kind: "customer", measure: {of: "satisfaction", whose: "team"}, floor: 0.5, target: 0.9,
+     weight: 20, name: {en: "Answers", zh: "满意度"}, improve: {en: "Ask", zh: "问"}, role: "ROLE", from: "2017-01-01"}
+  - {id: "result", kind: "result", measure: MEASURE, floor: 0, target: TARGET, weight: 60,
+     name: {en: "Result", zh: "结果"}, improve: {en: "Plan", zh: "计划"}, role: "ROLE", from: "2017-01-01"}
+scorecards:
+  - {from: "2017-01-01", judged_weight: 60, evidence: {result: 1}, reviewer: {en: "M", zh: "M"},
+     objection: {en: "M", zh: "M"}, objection_days: 14}
+incentives: []
+development: []
+"""
+
+
+def appraisal(folder, role, measure, target):
+    """A process whose result KPI is this one, beside two KPIs that the sources cannot give."""
+    text = APPRAISAL.replace("ROLE", role).replace("MEASURE", measure).replace("TARGET", target)
+    path = folder / "process.yaml"
+    path.write_text(text, encoding="utf-8")
+    return crm.read_process(path)
+
+
+def words(shown):
+    """The words of a page part."""
+    plain = html.unescape(re.sub(r"<[^>]*>", " ", str(shown)))
+    return re.sub(r"[\s\u00a0]+", " ", plain)
+
+
+def test_adventureworks_scorecards(adventureworks, shared, tmp_path):
+    """
+    Reps by attainment, not by amount: Mitchell won most and reached .455, Tsoflias 1.550; managers' targets hold their teams'.
+    """
+    process = appraisal(tmp_path, "Sales Representative", '{of: "quota_attainment"}', "2")
+    when = periods.period("2019-07..2020-05", as_of=adventureworks.as_of)
+
+    kpis, scores = scorecards.appraise(adventureworks, process, when)
+    table = credit.attainment(adventureworks, when).set_index("name")
+
+    result = kpis[kpis["kpi"] == "result"].set_index("name")
+    assert result["value"].round(3).nlargest(3).to_dict() == {
+        "Lynn Tsoflias": 1.550,
+        "Ranjit Varkey Chudukatil": 1.146,
+        "Jillian Carson": 1.092,
+    }
+    assert len(scores) == 14
+    assert scores["name"].iloc[0] == "Lynn Tsoflias"
+    assert scores["score"].iloc[0] == pytest.approx(100 * 1.550 / 2, abs=0.03)
+    assert scores.set_index("name").loc["Linda Mitchell", "score"] == pytest.approx(
+        100 * 0.455 / 2, abs=0.03
+    )
+    others = kpis[kpis["kpi"] != "result"]
+    assert set(others["why"]) == {"impossible"}
+    assert others[["value", "points", "contribution"]].isna().all(axis=None)
+    assert scorecards.impossible(adventureworks, process, when)["kpi"].tolist() == [
+        "visits",
+        "answers",
+    ]
+    assert table.index[0] == "Linda Mitchell"
+    for manager, below in won_below(shared / "data" / "adventureworks_sales", when).items():
+        assert table.loc[manager, "with_reports_amount"] == pytest.approx(below, abs=0.01)
+        assert table.loc[manager, "with_reports_attainment"] > 3 * table.loc[manager, "attainment"]
+    page = words(pages.targets(table.reset_index(), seen=adventureworks, period=when, reason=None))
+    assert "Linda Mitchell won the largest amount, USD 4,008,065: 45.5 % of the quota" in page
+    assert "the highest attainment, 155.0 %, is Lynn Tsoflias's" in page
+    assert (
+        "The targets of 4 managers (Amy Alberts, Stephen Jiang, Syed Abbas, Brian Welcker)" in page
+    )
+
+
+def won_below(folder, when):
+    """Sales of the period of each manager and everybody below, from the files."""
+    sold = Counter()
+    for row in lines(folder / "Sales.csv"):
+        day = datetime.datetime.strptime(row["OrderDate"], "%Y/%m/%d").date()
+        if when.first <= day <= when.last:
+            sold[row["EmployeeKey"]] += float(row["Sales"].replace("$", "").replace(",", ""))
+    names = {row["EmployeeKey"]: row["Salesperson"] for row in lines(folder / "Salesperson.csv")}
+    europe, pacific = {"290", "291", "292", "295"}, {"294", "296"}
+    america = set(names) - europe - pacific - {"277"}
+    heads = {"290": europe, "294": pacific, "272": america, "277": set(names)}
+    return {names[head]: sum(sold[who] for who in below) for head, below in heads.items()}
+
+
+def test_maven_scorecards(maven, tmp_path):
+    """
+    Amounts won in 2017 are those of all time; what the export lacks is not judged and is no nought; idle people are.
+    """
+    process = appraisal(tmp_path, "Sales agent", '{of: "won_amount"}', "100000")
+    when = periods.period("2017", as_of=maven.as_of)
+
+    kpis, scores = scorecards.appraise(maven, process, when)
+    result = kpis[kpis["kpi"] == "result"].set_index("name")
+
+    assert (result["value"] * result["per"]).nlargest(3).round().to_dict() == {
+        "Darcel Schlecht": 1_153_214,
+        "Vicki Laflamme": 478_396,
+        "Kary Hendrixson": 454_298,
+    }
+    assert result.loc["Darcel Schlecht", "value"] == pytest.approx(1_153_214 / 365 * 365.25 / 12)
+    assert len(scores) == 35
+    assert scores["is_judged"].all()
+    assert (scores["judged_weight"] - 0.6).abs().max() < 1e-9
+    assert (scores["score"] == 0).sum() == 5
+    assert set(kpis.loc[kpis["kpi"] != "result", "why"]) == {"impossible"}
+    assert credit.attainment(maven, when)["attainment"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["process.yaml", "process_small_team.yaml"])
+def test_before_the_process_begins_nobody_is_judged(maven, sources, name):
+    """
+    Both example files begin in 2024: for 2017 no table has a row, and the page says from when they hold.
+    """
+    process = crm.read_process(sources.parent / name)
+    when = periods.period("", as_of=maven.as_of)
+    kpis, scores = scorecards.appraise(maven, process, when)
+    criteria = scorecards.development(maven, process, when)
+
+    page = pages.answer(scores, kpis=kpis, before=scores, criteria=criteria, ledger=quality.ledger(maven),
+                        seen=maven, process=process, period=when)  # fmt: skip
+
+    assert kpis.empty
+    assert kpi_audit.audit(maven, process, when).empty
+    assert "the first KPI of the process file is in force from 1 Jul 2024 on" in words(page)
+
+
+def lines(path):
+    """Rows of a file of the AdventureWorks export, read plainly."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file, delimiter="|"))
 
 
 def runs(path, stages):

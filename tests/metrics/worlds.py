@@ -296,3 +296,150 @@ def _instant(rng: random.Random, first: datetime.date, last: datetime.date) -> d
 
 def _day(rng: random.Random, first: datetime.date, last: datetime.date) -> str:
     return (first + datetime.timedelta(days=rng.randrange((last - first).days + 1))).isoformat()
+
+
+CUSTOMERS = [("c0", "Null & Co"), ("c1", "Eins"), ("c2", ""), ("", "Only named"), ("<c4>", "Eins")]
+
+
+def with_customers(world: World, seed: int) -> World:
+    """
+    Add customers and what is recorded about them: activities, questions, payments, changes of every field.
+
+    Two customers share a name, one has no name, one no id, and some deals have no customer.
+    """
+    rng = random.Random(1000 + seed)
+    tables = {name: [dict(row) for row in rows] for name, rows in world.tables.items()}
+    owners = sorted({row["owner"] for row in tables["deals"] if row["owner"]})
+    tables |= {name: [] for name in ("activities", "satisfaction", "payments")}
+    for row in tables["deals"]:
+        row["account_id"], row["account"] = rng.choice([*CUSTOMERS, ("", "")])
+        row["expected_close"] = _day(rng, FIRST, LAST) if rng.random() < 0.5 else ""
+        row["loss_reason"] = rng.choice(["price", ""]) if row["status"] == "lost" else ""
+        for _ in range(rng.choice([0, 0, 1, 2, 5])):
+            tables["activities"].append(_activity(rng, row["deal_id"], owners))
+        for _ in range(rng.choice([0, 0, 0, 1, 2])):
+            tables["satisfaction"].append(_question(rng, owners) | {"deal_id": row["deal_id"]})
+        for _ in range(
+            rng.choice([0, 1, 2]) if row["status"] == "won" or rng.random() < 0.1 else 0
+        ):
+            amount = f"{rng.randint(-300, 900)}.{rng.randint(10, 99)}"
+            paid_on = _day(rng, FIRST, LAST)
+            tables["payments"].append(
+                {"deal_id": row["deal_id"], "paid_on": paid_on, "amount": amount}
+            )
+        for field in rng.sample(
+            ["expected_close", "forecast_category", "probability"], rng.randint(0, 3)
+        ):
+            tables["deal_changes"].append(_change(rng, row["deal_id"], field, owners))
+    for row in tables["deal_changes"]:
+        row.setdefault("actor", "")
+    tables["activities"] += [_activity(rng, "", owners) for _ in range(5)]
+    tables["satisfaction"] += [
+        _question(rng, owners) | {"deal_id": "", "account_id": account}
+        for account in ("c0", "c1", "c1", "stranger")
+    ]
+    for number, row in enumerate(tables["activities"]):
+        row["activity_id"] = f"a{number}"
+    return World(tables, world.settings)
+
+
+def _activity(rng: random.Random, deal_id: str, owners: list[str]) -> dict[str, str]:
+    """Entered, due and done in any order, each of the last two perhaps not at all."""
+    entered = _instant(rng, FIRST, LAST)
+    due = rng.choice(["", entered, _later(rng, entered), _instant(rng, FIRST, LAST)])
+    done = rng.choice(["", entered, _later(rng, entered), _later(rng, _later(rng, entered))])
+    return {
+        "deal_id": deal_id,
+        "rep": rng.choice([*owners, ""]),
+        "type": rng.choice(["call", "visit"]),
+        "created_at": entered.strftime(_TEXT),
+        "due_at": due and due.strftime(_TEXT),
+        "done_at": done and done.strftime(_TEXT),
+        "outcome": rng.choice(["fine", ""]) if done else "",
+    }
+
+
+def _question(rng: random.Random, owners: list[str]) -> dict[str, str]:
+    asked = _instant(rng, FIRST, LAST)
+    answered = _later(rng, asked) if rng.random() < 0.6 else ""
+    return {
+        "account_id": rng.choice(["", "c0"]),  # where there is a deal, the deal says whose it is
+        "person_id": rng.choice(owners),
+        "asked_at": asked.strftime(_TEXT),
+        "answered_at": answered and answered.strftime(_TEXT),
+        "score": rng.choice(["", "3", "8"]) if answered else "",
+        "scale_max": rng.choice(["10", "10", "5", ""]),
+    }
+
+
+def _change(rng: random.Random, deal_id: str, field: str, owners: list[str]) -> dict[str, str]:
+    new = _day(rng, FIRST, LAST) if field == "expected_close" else rng.choice(["0.5", "commit"])
+    return {
+        "deal_id": deal_id,
+        "field": field,
+        "old": "",
+        "new": new,
+        "changed_at": _instant(rng, FIRST, LAST).strftime(_TEXT),
+        "actor": rng.choice([*owners, "robot", ""]),
+    }
+
+
+def with_work(world: World, seed: int) -> World:
+    """
+    Add to a world `with_customers` what KPIs are made of, much of it on the days that decide.
+
+    People have roles and managers (perhaps in a circle), change roles and are hired again; activities lie on and
+    beside the days on which stages are entered, left and overdue, and after hand-overs; some credit goes to the
+    owner, some deals have no credit.
+    """
+    rng = random.Random(2000 + seed)
+    tables = {name: [dict(row) for row in rows] for name, rows in world.tables.items()}
+    tables["people"] = _staff(rng, tables["people"])
+    owner_of = {row["deal_id"]: row["owner"] for row in tables["deals"]}
+    owners = sorted({owner for owner in owner_of.values() if owner})
+    marks = [(row["deal_id"], row["entered_at"], None) for row in tables["stage_events"]]
+    marks += [(row["deal_id"], row["valid_from"], row["owner"]) for row in tables["owner_history"]]
+    marks += [(row["deal_id"], row["closed_at"], None) for row in tables["deals"]]
+    for deal_id, at, rep in marks:
+        if at and rng.random() < 0.5:
+            done = datetime.datetime.fromisoformat(at) + datetime.timedelta(
+                days=rng.choice([-1, 0, 0, 1, 6, 7, 8, 9, 10, 14, 15])
+            )
+            if done.date() > LAST:
+                continue
+            made = done - datetime.timedelta(days=rng.choice([0, 0, 3, 9]))
+            due = made + datetime.timedelta(days=rng.choice([0, 3, 9]))
+            tables["activities"].append(
+                {
+                    "activity_id": f"w{len(tables['activities'])}",
+                    "deal_id": deal_id,
+                    "rep": rep or owner_of[deal_id] or rng.choice(owners),
+                    "type": rng.choice(["call", "visit", "demo"]),
+                    "created_at": made.strftime(_TEXT),
+                    "due_at": due.strftime(_TEXT),
+                    "done_at": done.strftime(_TEXT),
+                    "outcome": "",
+                }
+            )
+    return World(tables, world.settings)
+
+
+def _staff(rng: random.Random, people: list[dict[str, str]]) -> list[dict[str, str]]:
+    ids = sorted({row["person_id"] for row in people})
+    roles = {person: rng.choice(["rep", "rep", "rep", "rep", "", "boss"]) for person in ids}
+    managers = {person: rng.choice([*ids, "", ""]) for person in ids}
+    rows = []
+    for row in people:
+        person = row["person_id"]
+        role = rng.choice(["rep", "boss"]) if rng.random() < 0.2 else roles[person]
+        manager = managers[person]
+        rows.append(row | {"role": role, "manager_id": "" if manager == person else manager})
+    for person in ids:
+        last = [row for row in rows if row["person_id"] == person][-1]
+        if last["left_on"]:
+            again = datetime.date.fromisoformat(max(last["left_on"], last["valid_from"]))
+            again += datetime.timedelta(days=rng.randint(1, 30))
+            if again <= LAST:
+                day = {"hired_on": again.isoformat(), "valid_from": again.isoformat()}
+                rows.append(last | day | {"left_on": "", "team": rng.choice(["North", "East"])})
+    return rows

@@ -69,6 +69,7 @@ def every_block(text):
             alt=text,
             source=text,
         ),
+        "files": html.files(text, {"deals.csv": text}),
         "measure_card": html.measure_card(
             name=text,
             what=text,
@@ -414,3 +415,56 @@ def test_words_of_the_blocks_can_be_translated(monkeypatch):
     )
 
     assert "译Source: CRM, deals" in str(html.figure(chart(), name="f", **TITLES))
+
+
+def test_files_are_linked_and_carried_beside_the_output():
+    """
+    The line links each file; the texts stand in the metadata, and not in the markup.
+    """
+    shown = html.files("Open deals", {"deals.csv": "id\r\n1", "dates.ics": "BEGIN"})
+
+    data, metadata = shown._repr_mimebundle_()
+    assert Tags(shown).attributes == [
+        ("class", "note"), ("href", "deals.csv"), ("download", None),
+        ("href", "dates.ics"), ("download", None),
+    ]  # fmt: skip
+    assert "".join(Tags(shown).texts).strip() == "Open deals: deals.csv, dates.ics"
+    assert metadata == {html.MIME: {"files": {"deals.csv": "id\r\n1", "dates.ics": "BEGIN"}}}
+    assert "BEGIN" not in data[html.MIME]
+
+
+def test_a_stack_carries_answer_and_files_of_its_parts():
+    """
+    Blocks put together, or kept behind a line, lose neither.
+    """
+    answer = html.answer(message="27 %", truth=[], cards=CARDS)
+    parts = [html.files(name, {f"{name}.csv": name}) for name in ("a", "b", "a")]
+
+    for block in (html.stack(answer, *parts), html.details("more", html.stack(*parts, answer))):
+        _data, metadata = block._repr_mimebundle_()
+        assert metadata[html.MIME]["files"] == {"a.csv": "a", "b.csv": "b"}
+        assert metadata[html.MIME]["summary"]["message"] == "27 %"
+    with pytest.raises(ValueError, match="a.csv is given twice with different content"):
+        html.stack(parts[0], html.files("c", {"a.csv": "c"}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.CSV", "A.csv", "a.csv.csv", "a b.csv", "a.html", "../a.csv", ".csv", "1.csv", "a.csv\n"],
+)
+def test_a_file_needs_a_plain_name(name):
+    """
+    A name that is no slug with a known extension is refused.
+    """
+    with pytest.raises(ValueError, match="must be named by small letters"):
+        html.files("x", {name: ""})
+
+
+def test_a_line_of_files_needs_texts():
+    """
+    Nothing, and what is no text, is refused.
+    """
+    with pytest.raises(ValueError, match="files must be given for 'x', but are not"):
+        html.files("x", {})
+    with pytest.raises(ValueError, match="must be text, but a.csv is bytes"):
+        html.files("x", {"a.csv": b""})

@@ -30,14 +30,17 @@ def executed(*blocks, title="# Where do deals get lost?", text="27 %", prose="")
 
 
 def manifest(title="Monthly reports", entry_title="Where do deals get lost?", message="27 %"):
+    built_at = "2026-07-01 09:00+08:00 Asia/Shanghai"
     entry = {
         "name": "sales_funnel", "title": entry_title, "message": message, "truth": [message],
-        "cards": [[message, message]], "built_at": "2026-07-01 09:00+08:00 Asia/Shanghai",
+        "cards": [[message, message]], "suite": "monthly.yaml", "built_at": built_at,
+        "version": "0.1.0",
     }  # fmt: skip
     other = entry | {"name": "rep_ranking", "title": "Who wins?"}
+    suite = {"suite": "monthly.yaml", "title": title, "store_sha256": "5a"}
     return {
-        "title": title, "as_of": "2026-06-30", "version": "0.1.0", "reports": [entry, other],
-        "built_at": "2026-07-01 09:00+08:00 Asia/Shanghai",
+        "title": title, "as_of": "2026-06-30", "version": "0.1.0", "built_at": built_at,
+        "store_sha256": "5a", "suites": [suite], "reports": [entry, other],
     }  # fmt: skip
 
 
@@ -88,7 +91,7 @@ def test_a_page_says_when_and_by_what_it_was_made():
 
 @pytest.mark.parametrize("make", [
     lambda: render(executed()),
-    lambda: index.of_date(manifest()),
+    lambda: index.of_folder(manifest()),
 ], ids=["page", "index"])  # fmt: skip
 def test_a_page_cannot_act(make):
     """
@@ -113,7 +116,7 @@ def test_a_page_cannot_act(make):
         lambda text: render(executed(prose=text)),
         lambda text: render(executed(prose=f"## {text}\n\n- {text}\n\n    {text}\n\n```{text}\n```")),
         lambda text: render(executed(prose=f"<div>\n{text}\n</div>")),
-        lambda text: index.of_date(manifest(title=text, entry_title=text, message=text)),
+        lambda text: index.of_folder(manifest(title=text, entry_title=text, message=text)),
     ],
     ids=["data", "metadata", "prose", "blocks of prose", "raw HTML", "index"],
 )  # fmt: skip
@@ -164,7 +167,7 @@ def test_facts_are_what_an_index_says():
 
     assert facts == {
         "title": "Who wins & why?", "message": "27 <b>", "truth": ["27 <b>"],
-        "cards": [["Won", "27 <b>"], ["Open", "27 <b>"], ["Lost", "27 <b>"]], "n_warnings": 1,
+        "cards": [["Won", "27 <b>"], ["Open", "27 <b>"], ["Lost", "27 <b>"]], "n_warnings": 1, "files": [],
     }  # fmt: skip
 
 
@@ -228,3 +231,59 @@ def test_a_notebook_that_makes_no_page_is_refused(change, match):
 
     with pytest.raises(ValueError, match=match):
         page.facts(notebook)
+
+
+def test_files_go_beside_a_page():
+    """
+    A block's files are found by name; the page links them, and the index knows their names.
+    """
+    texts = {"deals.csv": "a\r\n王", "dates.ics": "BEGIN"}
+    notebook = executed(
+        html.details("More", html.stack(html.paragraphs("x"), html.files("F", texts)))
+    )
+
+    assert page.files(notebook) == texts
+    assert page.facts(notebook)["files"] == ["dates.ics", "deals.csv"]
+    assert '<a href="deals.csv" download>deals.csv</a>' in render(notebook)
+
+
+def with_files(files, markup="<p>x</p>"):
+    """A notebook with an output that no function of present made."""
+    return executed(html.Html(markup, files=files))
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: with_files({"../x.csv": "a"}), "named .*but is named '../x.csv'"),
+        (lambda: with_files({"x.html": "a"}), "but is named 'x.html'"),
+        (lambda: with_files({"x.csv.json": "a"}), "but is named 'x.csv.json'"),
+        (lambda: with_files({"x.csv": 1}), "must be text, but x.csv is int"),
+        (lambda: with_files({"run.json": "{}"}), "run.json is the runner's own"),
+        (lambda: with_files({"pages.csv": ""}), "pages.csv is the runner's own"),
+        (lambda: executed(html.files("A", {"x.csv": "1"}), html.files("B", {"x.csv": "2"})),
+         "x.csv is that of another file"),
+        (lambda: with_files(None, str(html.files("A", {"x.csv": "1"}))),
+         "must bring the file along, but x.csv is not there"),
+    ],
+    ids=["path", "extension", "two extensions", "number", "run.json", "pages.csv", "twice", "lost"],
+)  # fmt: skip
+def test_a_file_that_could_do_harm_or_is_lost_is_refused(make, match):
+    """
+    No file leaves its folder, replaces another or is missing behind its link.
+    """
+    with pytest.raises(ValueError, match=match):
+        page.facts(make())
+
+
+def test_a_private_page_links_nothing_outside_its_folder():
+    """
+    A page of a reader has no link to all dates; an index of a reader has nothing above it.
+    """
+    private = manifest() | {"for": "rep", "reader": {"name": "王 <b>"}}
+
+    document = page.render(executed(), manifest=private, name="sales_funnel")
+    listed = index.of_folder(private)
+
+    assert "../" not in document and "../" not in listed
+    assert "<h1>王 &lt;b&gt;, as of 2026-06-30</h1>" in listed

@@ -7,6 +7,8 @@ import pytest
 from salesanalysis.report import settings
 from salesanalysis.report.exits import Exit, RunError
 
+from .tiny import PARAMETERS
+
 
 def refused(suite, match):
     with pytest.raises(RunError, match=match) as caught:
@@ -135,6 +137,62 @@ def test_a_notebook_must_declare_what_the_runner_gives(project):
     project.notebook("sales_funnel", ["# A question?", 'as_of: str = "2026-06-30"', "1"])
 
     refused(project.suite, "sales_funnel.ipynb must have a cell tagged parameters .*crm: str")
+
+
+def people_suite(project, declared, **parameters):
+    """A suite with one page for each rep, whose notebook declares what is given."""
+    cells = ["# A question?", PARAMETERS + declared, "1"]
+    project.notebook("sales_funnel", cells)
+    text = project.suite.read_text().replace('"sales_funnel"', '"sales_funnel"\n    for: "rep"')
+    project.write("params/monthly.yaml", text)
+    return project.suite
+
+
+def test_a_suite_says_for_whom_a_page_is(project):
+    """
+    The runner sets rep and process, so what a parameter file says of them is for papermill alone.
+    """
+    suite = people_suite(project, 'rep: str = ""\nprocess: str = ""\n')
+    project.write("params/sales_funnel.yaml", 'rep: "E-1"\nprocess: "x.yaml"\nwithin_days: 30')
+    project.write("params/monthly.yaml", 'process: "params/process.yaml"\n' + suite.read_text())
+
+    found = settings.read(suite)
+
+    assert found.process == project.root / "params/process.yaml"
+    first, second = found.reports
+    assert (first.audience, first.takes_process, first.parameters) == (
+        "rep", True, {"within_days": 30},
+    )  # fmt: skip
+    assert (second.audience, second.takes_process) == (None, False)
+    assert settings.read(suite, process=project.root / "other.yaml").process.name == "other.yaml"
+
+
+@pytest.mark.parametrize(
+    ("declared", "match"),
+    [
+        ("", "sales_funnel.ipynb must have .* declares rep: str, but declares as_of"),
+        ("rep: int = 1\n", "declares rep: str"),
+        ('rep: str = ""\nprocess: list = []\n', "declares process: str"),
+        ('rep: str = ""\nprocess: str = ""\n',
+         "declares process, so monthly.yaml must name a process file.*or give --process"),
+    ],
+    ids=["no rep", "a number", "process is a list", "no process"],
+)  # fmt: skip
+def test_a_page_for_people_declares_what_it_gets(project, declared, match):
+    """
+    Without the parameter, each page would be the same; without a process file, it cannot be set.
+    """
+    refused(people_suite(project, declared), match)
+
+
+def test_a_page_is_for_someone_known(project):
+    """
+    The message lists for whom a page can be.
+    """
+    suite = people_suite(project, 'rep: str = ""\n')
+    project.write("params/monthly.yaml", suite.read_text().replace('"rep"', '"reps"'))
+
+    refused(suite, "sales_funnel: for must be one of rep, team, leadership, but is 'reps'")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 The sample company: the CRM export of an invented firm selling in China, with known truth.
 
 One story is in it: from 2025-09-01 half of the teams work a new way, and the true win rate of deals
-created there from that day on rises from 15 % to 32 %, the true mean time to a win falls from 60 to 35 days.
+created there from that day on rises from 15 % to 32 %, the true mean time to a win falls from 60 to 35 days, and
+what a stage requires is done in 80 % instead of 45 % of the stays.
 """
 
 import datetime
@@ -19,6 +20,7 @@ from salesanalysis.crm.sample.truth import CELLS, PRODUCTS, SEGMENTS, SOURCES, S
 from salesanalysis.crm.sample.world import World, simulate
 
 SMALLEST = 50
+FEWEST_REPS, MOST_REPS = 12, 600
 _TABLES = {
     "deals.csv": export.deals,
     "stages.csv": export.stages,
@@ -31,6 +33,7 @@ _TABLES = {
     "quotas.csv": export.quotas,
     "credits.csv": export.credits,
     "satisfaction.csv": export.satisfaction,
+    "payments.csv": export.payments,
 }
 
 
@@ -41,6 +44,7 @@ def write(
     seed: int = 20260630,
     as_of: datetime.date | None = None,
     dirt: bool = True,
+    reps: int | None = None,
 ) -> dict:
     """
     Write the sample company's CRM export.
@@ -53,7 +57,7 @@ def write(
         Made if missing; files of the same names in it are replaced. CSV, UTF-8, comma, one header
         line; and ``truth.json``.
     deals : int
-        Deals created in the 24 months 2024-07-01 to 2026-06-30, at least 50. People grow with them.
+        Deals created in the 24 months 2024-07-01 to 2026-06-30, at least 50.
     seed : int, 0 or more
         The same arguments give the same bytes.
     as_of : date, optional
@@ -62,24 +66,27 @@ def write(
     dirt : bool
         Put in the faults of a real CRM, a handful of each kind; ``truth.json`` lists them. A fault shows
         in a past export once what carries it was recorded.
+    reps : int from 12 to 600, optional
+        Reps over the 24 months, joiners and leavers included. Default: one for 75 deals, 12 to 400.
 
     Returns
     -------
     dict
         What stands in ``truth.json``: ``as_of``, ``seed``, ``deals``, ``change`` (date, treated teams),
-        ``cells`` (true rates and cycles, counts as of the day), ``case_mix`` and ``tau`` (logit scale),
-        ``reps``, ``stages``, ``paths`` (shares), ``rows`` per file, ``dirt`` per kind (``file``,
+        ``cells`` (true rates, cycles and share of required activities done, counts as of the day), ``case_mix``
+        and ``tau`` (logit scale), ``reps``, ``stages``, ``paths`` (shares), ``payments`` (as of the day: deals
+        never to be paid, refunded in full or in part, sums), ``rows`` per file, ``dirt`` per kind (``file``,
         ``count``, ``deal_ids``).
 
     Raises
     ------
     ValueError
-        Fewer than 50 deals, a negative seed, a day outside the 24 months, or a folder that is a file.
+        Fewer than 50 deals, a negative seed, too few or too many reps, a day outside the 24 months, or a folder that is a file.
     """
     folder = Path(folder)
     day = END.astype("M8[D]") if as_of is None else np.datetime64(as_of, "D")
-    _check(folder, deals, seed, day)
-    world = simulate(deals, seed, dirt=dirt)
+    _check(folder, deals, seed, reps, day)
+    world = simulate(deals, seed, dirt=dirt, reps=reps)
     cut = day.astype("M8[s]") + np.timedelta64(86_399, "s")
     folder.mkdir(parents=True, exist_ok=True)
     truth = {
@@ -100,10 +107,14 @@ def write(
     return truth
 
 
-def _check(folder: Path, deals: int, seed: int, day: np.datetime64) -> None:
+def _check(folder: Path, deals: int, seed: int, reps: int | None, day: np.datetime64) -> None:
     for name, value, least in (("deals", deals, SMALLEST), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if not _is_whole(value) or value < least:
             raise ValueError(f"{name} must be a whole number, {least} or more, found {value!r}")
+    if reps is not None and not (_is_whole(reps) and FEWEST_REPS <= reps <= MOST_REPS):
+        raise ValueError(
+            f"reps must be a whole number from {FEWEST_REPS} to {MOST_REPS}, found {reps!r}"
+        )
     first, last = START.astype("M8[D]"), END.astype("M8[D]")
     if not first <= day <= last:
         raise ValueError(f"as_of must be a day from {first} to {last}, found {day}")
@@ -111,8 +122,16 @@ def _check(folder: Path, deals: int, seed: int, day: np.datetime64) -> None:
         raise ValueError(f"the sample needs a folder, but {file} is a file; name another folder")
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _fault(file: str, rows: np.ndarray) -> dict:
-    return {"file": file, "count": len(rows), "deal_ids": export.deal_numbers(rows)}
+    return {"file": file, **_listed(rows)}
+
+
+def _listed(deals: np.ndarray) -> dict:
+    return {"count": len(deals), "deal_ids": export.deal_numbers(deals)}
 
 
 def _truth(world: World, cut: np.datetime64) -> dict:
@@ -133,9 +152,18 @@ def _truth(world: World, cut: np.datetime64) -> dict:
         },
         "reps": _reps(world, cut),
         "stages": [
-            {"stage": stage, "lost_from_share": share, "relative_time": time}
-            for stage, share, time in zip(
-                STAGES[:WON], truth_of.LOST_FROM, truth_of.STAGE_TIME.tolist()[:WON], strict=True
+            {
+                "stage": stage,
+                "lost_from_share": share,
+                "relative_time": time,
+                "required": list(kinds),
+            }
+            for stage, share, time, kinds in zip(
+                STAGES[:WON],
+                truth_of.LOST_FROM,
+                truth_of.STAGE_TIME.tolist()[:WON],
+                truth_of.REQUIRED,
+                strict=True,
             )
         ],
         "paths": {
@@ -146,6 +174,7 @@ def _truth(world: World, cut: np.datetime64) -> dict:
             "stale_never_closed": truth_of.NEVER_CLOSED,
             "tie": truth_of.TIE,
         },
+        "payments": _payments(world, cut),
     }
 
 
@@ -162,6 +191,7 @@ def _cells(world: World, cut: np.datetime64) -> dict:
             "win_rate": truth_of.WIN_RATE[number],
             "won_days": truth_of.WON_DAYS[number],
             "lost_days": truth_of.LOST_DAYS[number],
+            "actions_done": truth_of.ACTIONS_DONE[number],
             "intercept": None if np.isnan(bases[number]) else bases[number],
             "n_deals": int(rows.sum()),
             **{
@@ -197,3 +227,19 @@ def _reps(world: World, cut: np.datetime64) -> list[dict]:
         }
         for rep in reps
     ]
+
+
+def _payments(world: World, cut: np.datetime64) -> dict:
+    """Won deals that will never be paid, those refunded, and the sums, by the cut."""
+    payments = world.payments[world.payments["at"] <= cut]
+    known = payments[payments["day"] <= cut]
+    back = known[known["cents"] < 0]
+    net = known.groupby("deal")["cents"].sum()
+    is_whole = (net[back["deal"]] == 0).to_numpy()
+    return {
+        "never_paid": _listed(payments.loc[payments["day"].isna(), "deal"].unique()),
+        "refunded_in_full": _listed(back.loc[is_whole, "deal"].to_numpy()),
+        "refunded_in_part": _listed(back.loc[~is_whole, "deal"].to_numpy()),
+        "paid_amount": int(known["cents"].clip(lower=0).sum()) / 100,
+        "refunded_amount": int(-back["cents"].sum()) / 100,
+    }

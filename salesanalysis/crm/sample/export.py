@@ -13,10 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from salesanalysis.crm.sample.staff import REGIONS, person_ids
-from salesanalysis.crm.sample.truth import LOST, PRODUCTS, SEGMENTS, SOURCES, STAGES, WON
-from salesanalysis.crm.sample.world import ACTIVITY_TYPES, World, closings, owner_at
+from salesanalysis.crm.sample.truth import (
+    ACTIVITY_TYPES,
+    LOST,
+    PRODUCTS,
+    SEGMENTS,
+    SLA_DAYS,
+    SOURCES,
+    STAGES,
+    WON,
+)
+from salesanalysis.crm.sample.world import World, closings, owner_at
 
-SLA_DAYS = (14, 21, 21, 14, 21)
 CRM_PROBABILITY = (0.1, 0.25, 0.5, 0.7, 0.9)  # as someone once entered them; not the true ones
 _STATES = {"open": "进行中", "won": "赢单", "lost": "丢单", "removed": "已删除"}
 _LOSS_REASONS = ("价格", "竞争对手", "项目取消", "预算不足", "无决策")
@@ -332,6 +340,17 @@ def satisfaction(world: World, cut: np.datetime64) -> Table:
     return columns, {}
 
 
+def payments(world: World, cut: np.datetime64) -> Table:
+    """``payments.csv``: what customers paid for won deals, by day; what they got back is negative."""
+    known = world.payments[world.payments["day"] <= cut]
+    columns = {
+        "Deal No.": _ids(known["deal"].to_numpy()),
+        "Paid": _text(_day(known["day"])),
+        "Amount": _money(known["cents"].to_numpy()),
+    }
+    return columns, {}
+
+
 def deal_numbers(deals: np.ndarray) -> list[str]:
     """
     Deal numbers as the export writes them.
@@ -398,9 +417,11 @@ def _pick(texts, codes) -> pa.Array:
 
 
 def _money(cents: np.ndarray) -> pa.Array:
-    """Amounts of 0 or more with two decimals."""
-    fraction = pc.utf8_lpad(_text(cents % 100), 2, "0")
-    return pc.binary_join_element_wise(_text(cents // 100), fraction, ".")
+    """Amounts with two decimals."""
+    whole, rest = np.divmod(np.abs(cents), 100)
+    fraction = pc.utf8_lpad(_text(rest), 2, "0")
+    amount = pc.binary_join_element_wise(_text(whole), fraction, ".")
+    return pc.binary_join_element_wise(_pick(("", "-"), (cents < 0).astype(int)), amount, "")
 
 
 def _accounts(accounts: np.ndarray) -> pa.Array:

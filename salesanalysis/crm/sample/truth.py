@@ -2,7 +2,8 @@
 The truth behind the sample company: the parameters that a report should recover.
 
 A deal is won with its own probability, on the logit scale: base of its cell + effects of source, segment and
-product + skill of its first owner. Given the outcome, the time to it is gamma distributed with shape 2.
+product + skill of its first owner. Given the outcome, the time to it is gamma distributed with shape 2. Whether
+the activity that a stage requires is done depends on the cell alone, not on what becomes of the deal.
 """
 
 import numpy as np
@@ -22,12 +23,22 @@ PRODUCTS = (
     "Insight Mobile",
     "实施服务",
 )
+ACTIVITY_TYPES = ("电话", "拜访", "会议", "演示", "邮件")
+REQUIRED = (  # one activity of one of these kinds, by stage
+    ("电话", "邮件"),
+    ("拜访",),
+    ("演示",),
+    ("会议", "拜访"),
+    ("会议", "电话"),
+)
+SLA_DAYS = (14, 21, 21, 14, 21)  # allowed in a stage
 CHANGED_ON = np.datetime64("2025-09-01")
 TAU = 0.25  # SD of the reps' skill, logit scale
 CELLS = ("control", "treated_before", "treated_after")  # by the first owner's team and the day
 WIN_RATE = (0.15, 0.15, 0.32)
 WON_DAYS = (60.0, 60.0, 35.0)  # mean time to the outcome
 LOST_DAYS = (45.0, 45.0, 26.25)
+ACTIONS_DONE = (0.45, 0.45, 0.8)  # share of stays with what is required done in the days allowed
 SOURCE_EFFECT = (0.0, -0.25, -0.6, 0.7, 0.35, 0.5)  # logit scale, like the next two
 SEGMENT_EFFECT = (-0.35, 0.0, 0.2)
 PRODUCT_EFFECT = (0.1, 0.0, -0.3, 0.0, 0.15, 0.25)
@@ -35,6 +46,9 @@ LOST_FROM = (0.22, 0.24, 0.22, 0.18, 0.14)  # share of lost deals by last stage
 SKIP, BACK, REOPEN = 0.04, 0.05, 0.02  # share of deals that can, by kind of path
 STALE, NEVER_CLOSED = 0.04, 0.5  # share of deals gone stale; of those, never closed
 TIE = 0.004  # deals with two changes in one second, where the path is long enough
+INSTALMENTS = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.3, 0.6, 0.1))  # how a won deal is paid
+INSTALMENTS_SHARE = (0.35, 0.25, 0.4)
+NEVER_PAID, REFUNDED, REFUNDED_WHOLE = 0.03, 0.05, 0.4  # share of won; of paid; of those refunded
 STAGE_TIME = np.array([0.8, 1, 1.2, 1, 1.4, 0, 1])  # relative mean stay; lost: until reopened
 
 

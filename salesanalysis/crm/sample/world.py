@@ -23,11 +23,20 @@ from salesanalysis.crm.sample.staff import (
     teammates,
 )
 from salesanalysis.crm.sample.truth import (
+    ACTIONS_DONE,
+    ACTIVITY_TYPES,
     CHANGED_ON,
+    INSTALMENTS,
+    INSTALMENTS_SHARE,
     LOST,
     LOST_DAYS,
     NEVER_CLOSED,
+    NEVER_PAID,
     PRODUCTS,
+    REFUNDED,
+    REFUNDED_WHOLE,
+    REQUIRED,
+    SLA_DAYS,
     SOURCES,
     STAGE_TIME,
     STALE,
@@ -41,7 +50,6 @@ from salesanalysis.crm.sample.truth import (
     path_shares,
 )
 
-ACTIVITY_TYPES = ("电话", "拜访", "会议", "演示", "邮件")
 _SPAN = 730.8  # raw days that fill 2024-07-01 … 2026-06-30
 _GROWTH = 0.25  # arrivals at the end against the start: 1.25 to 1
 _SEGMENT_SHARE = (
@@ -58,7 +66,9 @@ _PRODUCT_SHARE = (
 )
 _PRICE = np.array([38_000, 86_000, 150_000, 64_000, 45_000, 30_000])
 _SIZE = np.array([3.2, 1.2, 0.4])
+_TYPE_SHARE = np.array([0.5, 0.1, 0.15, 0.1, 0.15])
 _MINUTES = np.array([12, 90, 60, 75, 5])
+_IS_REQUIRED = np.array([[kind in kinds for kind in ACTIVITY_TYPES] for kinds in REQUIRED])
 _DAY = np.timedelta64(86_400, "s")
 
 
@@ -74,12 +84,13 @@ class World(NamedTuple):
     activities: pd.DataFrame  # deal, type, created, due, done, minutes
     credits: pd.DataFrame  # deal, at (won), person, share, is_overlay
     satisfaction: pd.DataFrame  # deal, person, asked, answered, score
+    payments: pd.DataFrame  # deal, at (won), day (NaT: never), cents; refunds are negative
     quotas: pd.DataFrame
     dirt: dict[str, np.ndarray]  # kind -> deals chosen to carry it
     skills: np.ndarray  # by person, logit scale
 
 
-def simulate(n_deals: int, seed: int, *, dirt: bool) -> World:
+def simulate(n_deals: int, seed: int, *, dirt: bool, reps: int | None = None) -> World:
     """
     Let the company work for 24 months.
 
@@ -90,23 +101,28 @@ def simulate(n_deals: int, seed: int, *, dirt: bool) -> World:
         The same arguments give the same world.
     dirt : bool
         Choose deals that will carry faults; those removed, or entered after they had ended, change the log.
+    reps : int, optional
+        Over the whole time; default one for 75 deals, 12 to 400.
 
     Returns
     -------
     World
     """
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(10)]
-    company = staff(streams[0], max(12, min(400, n_deals // 75)))
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(12)]
+    company = staff(streams[0], max(12, min(400, n_deals // 75)) if reps is None else reps)
     periods = list(rosters(company))
     skills = streams[1].normal(0, TAU, company.n_people)
     deals = _deals(streams[2], n_deals, company, periods, skills)
-    stage, entered = _paths(streams[3], deals)
+    stage, raw = _paths(streams[3], deals)
+    entered = working_time(raw)
     chosen = _choose_dirt(streams[4], stage, entered, deals) if dirt else {}
     _remove(streams[4], deals, stage, entered, chosen)
     _enter_after_the_fact(deals, stage, entered, chosen)
     ended = closings(deals, stage, entered)
     owner_changes = _owner_changes(streams[5], deals, ended, periods)
     won = _won(deals, stage, entered, owner_changes)
+    deal_changes = _deal_changes(streams[6], deals)
+    stays = _stays(streams[10], deals, stage, raw)
     per_rep_quarter = n_deals / (8 * len(periods[0].members))
     expected = per_rep_quarter * WIN_RATE[0] * deals["amount"].mean() / 100
     return World(
@@ -115,10 +131,11 @@ def simulate(n_deals: int, seed: int, *, dirt: bool) -> World:
         stage=stage,
         entered=entered,
         owner_changes=owner_changes,
-        deal_changes=_deal_changes(streams[6], deals),
-        activities=_activities(streams[7], deals),
+        deal_changes=deal_changes,
+        activities=_activities(streams[7], streams[10], deals, stays),
         credits=_credits(streams[8], won, company, periods),
         satisfaction=_satisfaction(streams[8], won),
+        payments=_payments(streams[11], deals, deal_changes, won),
         quotas=quotas(streams[9], company, expected=expected),
         dirt=chosen,
         skills=skills,
@@ -235,7 +252,7 @@ def _with_outcome(rng, deals: pd.DataFrame, skills) -> pd.DataFrame:
 
 
 def _paths(rng, deals: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Stage and instant of each step of each deal."""
+    """Stage and time (raw days; NaN where it never happens) of each step of each deal."""
     paths, shares = path_shares()
     steps = max(map(len, paths))
     table = np.array([path + (-1,) * (steps - len(path)) for path in paths], np.int8)
@@ -253,7 +270,7 @@ def _paths(rng, deals: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     rows = np.arange(len(deals))
     raw[rows, last] = deals["raw"] + deals["days"] + deals["late_days"]
     raw[stage < 0] = np.nan
-    return stage, working_time(raw)
+    return stage, raw
 
 
 _DIRT = {  # kind -> how many among 3,000 deals; the number grows with the root of the size
@@ -389,24 +406,75 @@ def _deal_changes(rng, deals: pd.DataFrame) -> pd.DataFrame:
     return changes.sort_values(["deal", "at"], kind="stable", ignore_index=True)
 
 
-def _activities(rng, deals: pd.DataFrame) -> pd.DataFrame:
-    """Calls and visits, half of them planned ahead, in order of creation."""
-    count = rng.poisson(4.0, len(deals)) * (deals["days"] > 0)
+def _stays(rng, deals: pd.DataFrame, stage: np.ndarray, raw: np.ndarray) -> pd.DataFrame:
+    """Stays in stages, by deal and in order of time, with whether what the stage requires is done: ``is_done``."""
+    deal, step = np.nonzero((stage >= 0) & (stage < WON))
+    stays = pd.DataFrame({"deal": deal, "stage": stage[deal, step], "begin": raw[deal, step]})
+    end = raw[deal, step + 1]
+    stays["end"] = np.where(np.isnan(end), np.inf, end)
+    share = np.array(ACTIONS_DONE)[deals["cell"].to_numpy()[deal]]
+    stays["is_done"] = rng.random(len(stays)) < share
+    return stays
+
+
+def _activities(rng, process_rng, deals: pd.DataFrame, stays: pd.DataFrame) -> pd.DataFrame:
+    """
+    What stages require, as far as it is done, and other calls and visits; in order of creation.
+
+    Half are planned ahead. In a stay whose required activity is not done, no other one counts as it by chance.
+    """
+    count = rng.poisson(3.0, len(deals)) * (deals["days"] > 0)
     deal = np.repeat(np.arange(len(deals)), count)
     n = len(deal)
     raw = deals["raw"].to_numpy()[deal] + deals["days"].to_numpy()[deal] * rng.random(n)
-    kind = rng.choice(len(ACTIVITY_TYPES), n, p=(0.45, 0.15, 0.15, 0.1, 0.15)).astype(np.int8)
+    kind = rng.choice(len(ACTIVITY_TYPES), n, p=_TYPE_SHARE)
     is_planned = rng.random(n) < 0.5
     due = raw + np.where(is_planned, rng.exponential(3, n), 0)
     done = due + np.where(is_planned & (rng.random(n) < 0.4), rng.exponential(2, n), 0)
     done[is_planned & (rng.random(n) < 0.12)] = np.nan  # forgotten
-    minutes = np.round(_MINUTES[kind] * rng.lognormal(0, 0.4, n)).astype(np.int64)
-    created, removed = working_time(raw), deals["removed"].to_numpy()[deal]
-    known = (created <= END) & ~(created > removed)
-    columns = {"deal": deal, "type": kind, "created": created, "minutes": minutes}
-    activities = pd.DataFrame({name: values[known] for name, values in columns.items()})
-    activities["due"], activities["done"] = working_time(due[known]), working_time(done[known])
-    return activities.sort_values(["created", "deal"], kind="stable", ignore_index=True)
+    others = pd.DataFrame({"deal": deal, "created": raw, "due": due, "done": done})
+    others["type"] = _not_required(process_rng, kind, others, stays)
+    required = _required(process_rng, stays[stays["is_done"]])
+    activities = pd.concat([others, required], ignore_index=True)
+    minutes = _MINUTES[activities["type"]] * rng.lognormal(0, 0.4, len(activities))
+    activities["minutes"] = np.round(minutes).astype(np.int64)
+    for column in ("created", "due", "done"):
+        activities[column] = working_time(activities[column].to_numpy())
+    removed = deals["removed"].to_numpy()[activities["deal"]]
+    activities["done"] = activities["done"].where(~(activities["done"] > removed))
+    known = (activities["created"] <= END) & ~(activities["created"] > removed)
+    return activities[known].sort_values(["created", "deal"], kind="stable", ignore_index=True)
+
+
+def _required(rng, stays: pd.DataFrame) -> pd.DataFrame:
+    """One activity per stay, of a kind its stage requires, done on the day planned and in the days allowed."""
+    begin, stage = stays["begin"].to_numpy(), stays["stage"].to_numpy()
+    days = np.minimum(stays["end"] - begin, np.array(SLA_DAYS)[stage])
+    done = begin + days * rng.random(len(stays))
+    ahead = np.where(rng.random(len(stays)) < 0.5, rng.random(len(stays)), 0)
+    activities = pd.DataFrame({"deal": stays["deal"], "created": done - (done - begin) * ahead})
+    activities["due"] = activities["done"] = done
+    return activities.assign(type=_pick(rng, _of_types(_IS_REQUIRED)[stage]))
+
+
+def _not_required(rng, kind: np.ndarray, activities: pd.DataFrame, stays: pd.DataFrame):
+    """The kinds, changed where they would be what a stay requires and is to go without."""
+    kind = kind.copy()
+    key = stays["deal"].to_numpy() * 1e5 + stays["begin"].to_numpy()
+    at = activities["deal"].to_numpy() * 1e5 + activities["done"].to_numpy()
+    begun_last = np.searchsorted(key, at, side="right") - 1
+    stay = stays.iloc[begun_last]
+    is_in_stay = activities["done"].to_numpy() < stay["end"].to_numpy()
+    stage = stay["stage"].to_numpy()
+    clash = is_in_stay & ~stay["is_done"].to_numpy() & _IS_REQUIRED[stage, kind]
+    kind[clash] = _pick(rng, _of_types(~_IS_REQUIRED)[stage[clash]])
+    return kind
+
+
+def _of_types(allowed: np.ndarray) -> np.ndarray:
+    """Shares of the kinds of activity by stage, of those allowed there."""
+    share = _TYPE_SHARE * allowed
+    return share / share.sum(axis=1, keepdims=True)
 
 
 def _credits(rng, won: pd.DataFrame, company: Staff, periods: list[Roster]) -> pd.DataFrame:
@@ -444,3 +512,29 @@ def _satisfaction(rng, won: pd.DataFrame) -> pd.DataFrame:
     asked.loc[rng.random(n) < 0.5, "answered"] = np.datetime64("NaT")
     asked["score"] = np.clip(np.round(rng.normal(7.8, 1.7, n)), 1, 10).astype(np.int64)
     return asked[asked["asked"] <= END].sort_values("deal", ignore_index=True)
+
+
+def _payments(rng, deals: pd.DataFrame, deal_changes: pd.DataFrame, won) -> pd.DataFrame:
+    """Won deals are paid at once or in instalments in the months after; a few never, and a few get money back."""
+    n = len(won)
+    amount = deals["amount"].to_numpy().copy()
+    new = deal_changes[deal_changes["is_amount"]]
+    amount[new["deal"]] = new["new"]  # in order of time: the last one stays
+    amount = amount[won["deal"]]
+    share = np.array(INSTALMENTS)[rng.choice(len(INSTALMENTS), n, p=INSTALMENTS_SHARE)]
+    cents = np.floor(share * amount[:, None]).astype(np.int64)
+    last = (share > 0).sum(axis=1) - 1
+    cents[np.arange(n), last] += amount - cents.sum(axis=1)
+    wait = np.column_stack([3 + rng.exponential(12, n), rng.uniform(14, 45, (n, 2))])
+    after = np.floor(np.cumsum(wait, axis=1)).astype(np.int64)
+    is_never_paid = rng.random(n) < NEVER_PAID
+    back_after = after[np.arange(n), last] + rng.integers(10, 121, n)
+    back_share = np.where(rng.random(n) < REFUNDED_WHOLE, 1.0, rng.uniform(0.1, 0.5, n))
+    back = np.where(rng.random(n) < REFUNDED, np.round(back_share * amount), 0)
+    cents = np.column_stack([cents, -back.astype(np.int64)])
+    day = won["at"].to_numpy().astype("M8[D]")[:, None] + np.column_stack([after, back_after])
+    day = np.busday_offset(day, 0, roll="forward").astype("M8[s]")
+    day[is_never_paid] = "NaT"
+    row, part = np.nonzero(cents)
+    payments = won[["deal", "at"]].iloc[row].assign(day=day[row, part], cents=cents[row, part])
+    return payments.sort_values(["day", "deal"], kind="stable", ignore_index=True)

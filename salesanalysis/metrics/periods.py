@@ -1,0 +1,129 @@
+"""Periods of an appraisal: whole calendar months, named as people name them."""
+
+import datetime
+import re
+from typing import NamedTuple
+
+from salesanalysis.crm.errors import ParameterError
+
+_FORMS = 'a quarter "2026-Q2", a half "2026-H1", a month "2026-06", a year "2026" or months "2025-07..2026-05"'
+
+
+class Period(NamedTuple):
+    """From the first to the last day, both included; always whole months."""
+
+    name: str
+    first: datetime.date
+    last: datetime.date
+
+    @property
+    def months(self) -> int:
+        """How many calendar months it has."""
+        return 12 * (self.last.year - self.first.year) + self.last.month - self.first.month + 1
+
+    def before(self) -> "Period":
+        """
+        The period of the same length that ends the day before this one begins.
+
+        >>> str(Period("2026-Q1", datetime.date(2026, 1, 1), datetime.date(2026, 3, 31)).before())
+        '2025-Q4'
+        """
+        return _of_months(_shifted(self.first, -self.months), self.months)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def period(text: str, *, as_of: datetime.date) -> Period:
+    """
+    Read the name of a period.
+
+    Parameters
+    ----------
+    text : str
+        As ``2026-Q2``, ``2026-H1``, ``2026-06``, ``2026`` or ``2025-07..2026-05``; empty means the last calendar
+        quarter that is over by `as_of`.
+    as_of : date
+        A period must have begun by then. One that is not over then is measured as far as it went.
+
+    Raises
+    ------
+    ParameterError
+        No such period, or it begins after `as_of`.
+
+    Examples
+    --------
+    >>> period("", as_of=datetime.date(2026, 6, 30))
+    Period(name='2026-Q2', first=datetime.date(2026, 4, 1), last=datetime.date(2026, 6, 30))
+    >>> period("2019-07..2020-05", as_of=datetime.date(2020, 5, 31)).months
+    11
+    """
+    if text == "":
+        return _last_quarter(as_of)
+    found = _read(text)
+    if found is None:
+        raise ParameterError(
+            f"period must be {_FORMS}, or empty for the last quarter; found {text!r}"
+        )
+    if found.first > as_of:
+        raise ParameterError(
+            f"period must have begun by {as_of}, the as-of date; found {text!r}, which begins on {found.first}"
+        )
+    return found
+
+
+def series(last: Period, n: int) -> list[Period]:
+    """`n` periods of equal length in order of time, the one given being the last."""
+    found = [last]
+    while len(found) < n:
+        found.append(found[-1].before())
+    return found[::-1]
+
+
+def _read(text: str) -> Period | None:
+    forms = {
+        r"(\d{4})-Q([1-4])": lambda year, k: (datetime.date(year, 3 * k - 2, 1), 3),
+        r"(\d{4})-H([12])": lambda year, k: (datetime.date(year, 6 * k - 5, 1), 6),
+        r"(\d{4})-(0[1-9]|1[0-2])": lambda year, month: (datetime.date(year, month, 1), 1),
+        r"(\d{4})": lambda year: (datetime.date(year, 1, 1), 12),
+        r"(\d{4})-(0[1-9]|1[0-2])\.\.(\d{4})-(0[1-9]|1[0-2])": _between,
+    }
+    for form, read in forms.items():
+        if match := re.fullmatch(form, text):
+            try:
+                first, months = read(*map(int, match.groups()))
+                return _of_months(first, months) if months > 0 else None
+            except ValueError:  # a year without a calendar
+                return None
+    return None
+
+
+def _between(year: int, month: int, last_year: int, last_month: int) -> tuple[datetime.date, int]:
+    return datetime.date(year, month, 1), 12 * (last_year - year) + last_month - month + 1
+
+
+def _last_quarter(as_of: datetime.date) -> Period:
+    tomorrow = as_of + datetime.timedelta(days=1)
+    begun = datetime.date(tomorrow.year, (tomorrow.month - 1) // 3 * 3 + 1, 1)
+    return _of_months(_shifted(begun, -3), 3)
+
+
+def _shifted(first: datetime.date, months: int) -> datetime.date:
+    count = 12 * first.year + first.month - 1 + months
+    return datetime.date(count // 12, count % 12 + 1, 1)
+
+
+def _of_months(first: datetime.date, months: int) -> Period:
+    last = _shifted(first, months) - datetime.timedelta(days=1)
+    whole = {1: 1, 3: 3, 6: 6, 12: 12}.get(months)
+    if whole and (first.month - 1) % whole == 0:
+        part = (first.month - 1) // whole + 1
+        name = {
+            1: f"{first:%Y-%m}",
+            3: f"{first:%Y}-Q{part}",
+            6: f"{first:%Y}-H{part}",
+            12: f"{first:%Y}",
+        }[whole]
+    else:
+        name = f"{first:%Y-%m}..{last:%Y-%m}"
+    return Period(name, first, last)

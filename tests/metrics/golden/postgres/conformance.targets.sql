@@ -1,0 +1,21 @@
+SELECT DISTINCT
+  segment
+FROM deals;
+
+SELECT
+  segment,
+  COUNT(*) AS n
+FROM deals
+WHERE
+  status <> 'removed' AND created_on BETWEEN %s AND %s
+GROUP BY
+  1;
+
+SELECT
+  segment,
+  COUNT(*) AS n
+FROM deals
+WHERE
+  cause = 1 AND closed_on BETWEEN %s AND %s
+GROUP BY
+  1;
