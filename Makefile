@@ -1,12 +1,15 @@
-# make reports   the sample company's reports, from nothing        make test   everything that must hold
+# make reports, make appraisal   the sample company's reports, from nothing        make test   everything that must hold
 # The virtual environment is made from requirements.lock, hash by hash; PYTHON names the Python 3.11+ to start from.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: reports test lint lab lock golden benchmark clean
+.PHONY: reports appraisal test lint lab lock golden benchmark benchmark-appraisal clean
 .DELETE_ON_ERROR:
 
 reports: data/crm.duckdb
 	@$(BIN)/salesanalysis run params/monthly.yaml
+
+appraisal: data/crm.duckdb
+	@$(BIN)/salesanalysis run params/appraisal_quarterly.yaml
 
 test: .venv/ready
 	$(BIN)/python -m pytest
@@ -19,6 +22,9 @@ lab: data/crm.duckdb
 
 benchmark: .venv/ready
 	$(BIN)/python benchmarks/metrics.py
+
+benchmark-appraisal: .venv/ready
+	$(BIN)/python benchmarks/appraisal.py
 
 golden: .venv/ready
 	$(BIN)/python -m pytest tests/metrics/test_sql.py --write-golden

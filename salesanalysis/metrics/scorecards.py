@@ -52,8 +52,8 @@ def appraise(
         aggregation; NaN unless judged), ``arithmetic``, ``geometric``, ``score_low``, ``score_high`` (95 %),
         ``rank_low``, ``rank_high`` (90 % interval among the judged of the same role and ramp state, of `team` if
         one is given), ``n_ranked``, ``above_next_share`` (of the draws in which the person is above the next one),
-        ``weights_share`` (exact share of all weightings under which the person is above the next one; NaN where
-        both have the same points). A score of which one KPI has no interval has none, and no rank.
+        ``weights_share`` (exact share of all weightings under which the person is above the next one, by the
+        KPIs that are judged for both; NaN where both have the same points). A score of which one KPI has no interval has none, and no rank.
 
     Raises
     ------
@@ -64,7 +64,8 @@ def appraise(
     if team:
         _expect_team(seen, team)
         table, scores = table[table["team"] == team], scores[scores["team"] == team]
-    ranked = _ranked(table, scores, drawn, seed)
+    card = process.on(period.first).scorecard
+    ranked = _ranked(table, scores, drawn, seed, how=card.aggregation if card else "arithmetic")
     return table.reset_index(drop=True), ranked
 
 
@@ -210,7 +211,11 @@ def _draws_of(units: pd.DataFrame, seed: tuple[int, int]) -> np.ndarray:
     return units["value"].to_numpy() + error * noise
 
 
-def _ranked(table: pd.DataFrame, scores: pd.DataFrame, drawn: dict, seed: int) -> pd.DataFrame:
+def _ranked(
+    table: pd.DataFrame, scores: pd.DataFrame, drawn: dict, seed: int, *, how: str
+) -> pd.DataFrame:
+    if how == "geometric":  # whose weighted logarithms are larger is above
+        table = table.assign(points=np.log(table["points"].clip(lower=1)))
     parts = []
     for group, found in scores.groupby(["role", "ramp"], sort=True):
         score = found.set_index("person")["score"].sort_index()

@@ -210,14 +210,14 @@ def _score_figure(
             n=numbers.count(len(pairs)),
         )
     subtitle = _(
-        "Score, 0 to 100, with its 95 % interval; at the right the 90 % interval of the rank among those of the "
-        "same role and ramp state; {period}"
+        "Score (0: all at the floor, 100: all at the target) with its 95 % interval; at the right the 90 % interval "
+        "of the rank among those of the same role and ramp state; {period}"
     ).format(period=months(period))
     ranks = [
         _("{name} {score} (rank {rank} of {n})").format(
             name=rep_name(row.name, row.person),
             score=numbers.count(round(row.score)),
-            rank=numbers.count_range(row.rank_low, row.rank_high),
+            rank=_rank(row),
             n=numbers.count(row.n_ranked),
         )
         for row in shown.head(8).itertuples()
@@ -232,6 +232,13 @@ def _score_figure(
         ),
         source=source(seen),
         data=data,
+    )
+
+
+def _rank(row: Any) -> str:
+    """Interval of a rank; one who is alone has none."""
+    return (
+        numbers.count_range(row.rank_low, row.rank_high) if row.n_ranked > 1 else numbers.missing()
     )
 
 
@@ -250,9 +257,7 @@ def _intervals(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.plot(
         table["score"], charts.positions(table), "o", color=charts.ROLES["measure"], markersize=5
     )
-    charts.note_rows(
-        ax, [numbers.count_range(row.rank_low, row.rank_high) for row in table.itertuples()]
-    )
+    charts.note_rows(ax, [_rank(row) for row in table.itertuples()])
     ax.set_xlim(0, max(100, table["score_high"].max()))
     ax.set_xlabel(_("Score"))
     return ax
@@ -276,9 +281,7 @@ def score_table(scores: pd.DataFrame, *, seen: Any, period: Any, reason: str | N
         Column(
             label("interval"), "number", lambda row: points_range(row.score_low, row.score_high)
         ),
-        Column(
-            label("rank"), "number", lambda row: numbers.count_range(row.rank_low, row.rank_high)
-        ),
+        Column(label("rank"), "number", _rank),
         Column(
             _("Above the next: probability"),
             "number",
@@ -295,7 +298,8 @@ def score_table(scores: pd.DataFrame, *, seen: Any, period: Any, reason: str | N
     note = _(
         "The score compares with criteria fixed before the period, not with colleagues. Of all weightings: the share "
         "of all possible weights of the KPIs under which the person stays above the next one; between 20 and 80 % the "
-        "order depends on the weights. An arithmetic score far above the geometric one: strengths make up for a "
+        "order depends on the weights. It counts the KPIs that both are judged on: far below 50 %, the order comes from "
+        "KPIs that only one of the two is judged on, or from the weights alone. An arithmetic score far above the geometric one: strengths make up for a "
         "weakness."
     )
     return tables.show(scores, columns, what, seen, note)

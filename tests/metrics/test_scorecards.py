@@ -185,15 +185,17 @@ def test_ranks_are_intervals_within_role_and_ramp(company):
         assert rows.loc[rows["above_next_share"].isna(), "weights_share"].isna().all()
 
 
-def test_the_share_of_weightings_is_that_of_random_weights(company):
+@pytest.mark.parametrize("how", ["arithmetic", "geometric"])
+def test_the_share_of_weightings_is_that_of_random_weights(company, how):
     """
     Of 40,000 weightings spread evenly, so many put the person above the next one.
     """
     seen, when, _world = company
 
-    table, scores = scorecards.appraise(seen, mixed(), when)
+    table, scores = scorecards.appraise(seen, mixed(how), when)
 
     points = table.pivot(index="person", columns="kpi", values="points")
+    points = np.log(np.maximum(points, 1)).where(points.notna()) if how == "geometric" else points
     rng, compared = np.random.default_rng(5), 0
     for _group, rows in scores.groupby(["role", "ramp"]):
         people = rows["person"].tolist()

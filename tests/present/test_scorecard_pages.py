@@ -307,6 +307,16 @@ def test_scores_in_a_table(seen, metric):
     assert "Bo N rep ramped 1/4 10 % cannot be judged n/a n/a n/a n/a n/a n/a" in words
 
 
+def test_nobody_is_first_of_one(seen, metric):
+    """
+    Alone in a role there is no rank.
+    """
+    one = score_rows().iloc[[3]].assign(rank_low=1.0, rank_high=1.0, n_ranked=1)
+
+    assert "rank n/a of 1" in str(shown("score_intervals", seen, metric, of=(one,)))
+    assert "90.0 n/a n/a n/a" in text(shown("score_table", seen, metric, of=(one,)))
+
+
 def test_evidence_has_units_reasons_and_sums(seen, metric):
     """
     Per cent, days, money by the measure's form; what is not judged says why; what is added sums to the score.
