@@ -365,7 +365,10 @@ def csv_text(table: pd.DataFrame, reasons: pd.DataFrame, *, seen: Any) -> str:
     for row in _today(table).itertuples():
         cells = {name: cell(row) for name, cell in columns.items()}
         writer.writerow(
-            [cells[name] if name in _NUMBERS else _no_formula(cells[name]) for name in cells]
+            [
+                cells[name] if name in _NUMBERS else html.spreadsheet_text(cells[name])
+                for name in cells
+            ]
         )
     return "\ufeff" + file.getvalue()
 
@@ -376,12 +379,6 @@ _NUMBERS = frozenset(
         *("won_from_here", "won_from_here_low", "won_from_here_high"),
     }
 )
-_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
-
-
-def _no_formula(text: str) -> str:
-    """A text that a spreadsheet would run is told apart by a leading apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def calendar_text(table: pd.DataFrame, reasons: pd.DataFrame, *, seen: Any) -> str:

@@ -25,6 +25,7 @@ MIME = "application/vnd.salesanalysis+html"
 """The kind of output that a page shows; nothing else is."""
 
 _KINDS = ("text", "number", "flag")
+_FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
 _TONES = ("good", "bad", "neutral")
 _CARD = {"label": "", "value": "", "range": "", "comparison": "", "tone": "neutral"}
 
@@ -377,6 +378,20 @@ def stack(*parts: Html) -> Html:
             )
     markup = "\n".join(part.markup for part in parts)
     return Html(markup, next(summaries, None), beside or None)
+
+
+def spreadsheet_text(text: str) -> str:
+    """
+    Tell a text that a spreadsheet would run as a formula apart by a leading apostrophe.
+
+    For texts only: a negative number stays one.
+
+    Examples
+    --------
+    >>> spreadsheet_text("=1+1"), spreadsheet_text("＝1"), spreadsheet_text("a=1")
+    ("'=1+1", "'＝1", 'a=1')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def end() -> Html:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 
+from salesanalysis.present.html import spreadsheet_text
 from salesanalysis.present.words import translate
 from salesanalysis.report import index, page
 from salesanalysis.report.exits import Exit, RunError
@@ -242,13 +243,8 @@ def _folders(readers: Sequence[Reader]) -> str:
     writer.writerow(["kind", "id", "name", "team", "folder"])
     for reader in readers:
         cells = [reader.kind, reader.id, reader.name, reader.team, reader.folder]
-        writer.writerow([_no_formula(cell) for cell in cells])
+        writer.writerow([spreadsheet_text(cell) for cell in cells])
     return "\ufeff" + file.getvalue()
-
-
-def _no_formula(cell: str) -> str:
-    """A text that a spreadsheet would run is told apart by a leading apostrophe."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def sha256(path: Path) -> str:
