@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 
 from . import charts, figures, html, numbers, tables, words
 from .html import Html
-from .scorecards import (
+from .kpis import (
     evidence_text,
     kpi_names,
     months,

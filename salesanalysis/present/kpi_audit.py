@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from . import answers, charts, html, numbers, tables, words
 from .figures import source
 from .html import Html
-from .scorecards import kpi_names, months, opening
+from .kpis import kpi_names, months, opening
 from .tables import Column
 from .words import _, label
 
