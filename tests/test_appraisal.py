@@ -10,6 +10,7 @@ from export import ROOT
 
 from salesanalysis import crm
 from salesanalysis.crm import sample
+from salesanalysis.metrics import credit, incentives, periods
 from salesanalysis.metrics.audiences import audiences
 from salesanalysis.report.run import run
 
@@ -88,6 +89,41 @@ def test_a_reps_folder_names_nobody_else(project, dated):
             checked += 1
         assert row["name"] in texts["scorecard_rep.html"]
     assert checked > 50
+
+
+def test_a_reps_folder_holds_no_deal_and_no_amount_of_another(project, dated):
+    """Deal numbers of deals one never had to do with, and what others won and are paid, stand nowhere in it."""
+    rules = crm.read_process(project / "params" / "process.yaml")
+    with crm.observe(project / "data" / "crm.duckdb", "2026-06-30") as seen:
+        quarter = periods.period("", as_of=seen.as_of)
+        paid = incentives.payouts(seen, rules, quarter).set_index("person")
+        won = credit.attainment(seen, quarter).set_index("person")["credited_amount"]
+        deals = seen.frame("SELECT deal_key, deal_id FROM details").set_index("deal_key")["deal_id"]
+        touched = seen.frame(
+            """
+            SELECT deal_key, owner AS person FROM deals UNION SELECT deal_key, owner FROM hand_overs
+            UNION SELECT deal_key, from_owner FROM hand_overs UNION SELECT deal_key, owner FROM stays
+            UNION SELECT deal_key, person_id FROM credits
+            """
+        )
+    for row in pages(dated):
+        if row["kind"] != "rep":
+            continue
+        own = set(touched.loc[touched["person"] == row["id"], "deal_key"])
+        foreign = [deals[key] for key in deals.index if key not in own]
+        amounts = [
+            *won.drop(row["id"], errors="ignore"),
+            *paid["payout"].drop(row["id"], errors="ignore"),
+        ]
+        mine = {won.get(row["id"]), paid["payout"].get(row["id"])}
+        shown = {f"{x:,.{d}f}" for x in amounts if x > 1000 and x not in mine for d in (0, 2)}
+        text = "".join(
+            path.read_text("utf-8") for path in sorted((dated / row["folder"]).glob("*.*"))
+        )
+        numbers = set(re.findall(r"(?<![\d.,])\d[\d.,]*\d", text))
+
+        assert not numbers & shown, row["folder"]
+        assert not numbers & set(foreign), row["folder"]
 
 
 def test_whoever_may_open_the_date_learns_of_nobody(project, dated):
