@@ -12,7 +12,7 @@ appraisal: data/crm.duckdb
 	@$(BIN)/salesanalysis run params/appraisal_quarterly.yaml
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/pre-commit run --all-files

@@ -67,7 +67,7 @@ def read_process(path: str | Path) -> Process:
     except (OSError, ValueError) as error:
         raise ProcessError(f"the process file {path} cannot be read: {error}") from error
     where = f"process file {path.name}"
-    read = _block(raw, where, _FILE)
+    read = _block(raw, where, _FILE, _OPTIONAL)
     process = Process(
         name=read["name"],
         **read["strategy"],
@@ -75,8 +75,8 @@ def read_process(path: str | Path) -> Process:
         stages=read["stages"],
         kpis=read["kpis"],
         scorecards=read["scorecards"],
-        plans=read["incentives"],
-        development=read["development"],
+        plans=read.get("incentives", ()),
+        development=read.get("development", ()),
         sha256=hashlib.sha256(content).hexdigest(),
         file=path.name,
     )
@@ -217,6 +217,8 @@ def _block(
 
 
 def _both(value: Any, where: str) -> Text:
+    if not isinstance(value, dict):
+        raise _wrong(where, 'a text in both languages, {en: "…", zh: "…"}', value)
     return Text(**_block(value, where, {"en": _text, "zh": _text}))
 
 
@@ -405,9 +407,11 @@ _FILE: dict[str, Reader] = {
     "name": _both,
     "strategy": _strategy,
     "people": _people,
-    "stages": _list_of(_stage),
+    "stages": _list_of(_stage, least=0),  # orders without a pipeline have none
     "kpis": _list_of(_kpi),
     "scorecards": _list_of(_scorecard),
+}
+_OPTIONAL: dict[str, Reader] = {
     "incentives": _list_of(_plan, least=0),
     "development": _list_of(_development, least=0),
 }
@@ -456,8 +460,8 @@ def _check_kpis(process: Process, where: str) -> None:
     first = {}
     for kpi in process.kpis:
         place = f"{where}, kpis, {kpi.id} from {kpi.begins}"
-        stage = kpi.arguments.get("stage", stages[0])
-        if stage not in stages:
+        stage = kpi.arguments.get("stage")
+        if stage is not None and stage not in stages:
             raise _wrong(f"{place}, measure, stage", "one of the file's stages", stage, stages)
         other = first.setdefault((kpi.id, kpi.role), kpi)
         for key, found, wanted in (

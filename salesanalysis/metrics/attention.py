@@ -18,10 +18,10 @@ from salesanalysis.metrics.groups import expect_days, names
 
 ACTIONS = {
     "loss_likely": "decide_with_manager",
+    "stuck": "ask_for_decision",
     "step_overdue": "do_overdue_step",
     "actions_missing": "do_required_actions",
     "no_next_step": "agree_next_step",
-    "stuck": "ask_for_decision",
     "rotting": "move_on_or_close",
     "close_pushed": "confirm_close",
     "close_over": "correct_close",

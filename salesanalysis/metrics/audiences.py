@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from salesanalysis import crm
 from salesanalysis.crm.errors import InputRefused, ParameterError
 
@@ -53,7 +55,7 @@ def audiences(
         day = seen.as_of
     judged = {kpi.role for kpi in rules.on(day).kpis}
     is_judged = people["role"].fillna(rules.default_role).isin(judged)
-    is_there = people["left_on"].isna() | (people["left_on"].dt.date >= day)
+    is_there = people["left_on"].isna() | (people["left_on"] >= pd.Timestamp(day))
     reps = people[is_judged & is_there]
     teams = sorted(reps["team"].dropna().unique())
     return {

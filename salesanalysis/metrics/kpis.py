@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from salesanalysis.crm.errors import ParameterError
 from salesanalysis.crm.process import Kpi, Process, Stage
 from salesanalysis.crm.seen import Seen
 from salesanalysis.metrics import credit, staff
@@ -19,6 +20,7 @@ from salesanalysis.metrics.periods import Period
 from salesanalysis.statistics import proportions, rates, scores
 
 DAYS_A_MONTH = 365.25 / 12
+_ENOUGH_TO_KNOW = 100  # activities recorded, before a kind that is not among them is called unknown
 _SUMS = ["n", "k", "x", "xx", "largest"]
 
 
@@ -168,9 +170,27 @@ def values(seen: Seen, process: Process, period: Period) -> pd.DataFrame:
         if len(who):
             parts.append(_values_of(seen, process, period, kpi, rules, who))
     if not parts:
+        _expect_roles(seen, process, {kpi.role for kpi in rules.kpis})
         return pd.DataFrame(columns=_COLUMNS)
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values(["team", "person"], kind="stable", ignore_index=True)[_COLUMNS]
+
+
+def _expect_roles(seen: Seen, process: Process, wanted: set[str]) -> None:
+    """
+    Refuse KPIs for roles that nobody ever had.
+
+    Raises
+    ------
+    ParameterError
+        None of the roles that KPIs are for is among those of the people.
+    """
+    known = sorted(set(staff.spells(seen)["role"].fillna(process.default_role)))
+    if wanted and known and not wanted & set(known):
+        raise ParameterError(
+            f"the KPIs of the process file must be for roles that people have, but nobody was ever "
+            f"{' or '.join(sorted(wanted))}; the roles are {', '.join(known)}; correct role in the process file"
+        )
 
 
 _COLUMNS = [
@@ -264,6 +284,11 @@ def unit_values(
     sums = sums.rename(columns={"n": "cases"}).astype(float)
     table = table.join(sums, on="unit").fillna({"cases": 0.0, "k": 0.0, "x": 0.0, "xx": 0.0})
     table["per"] = _per(seen, process, period, form, unit, table["unit"], week)
+    if form == "attainment" and unit == "team" and kpi.whose == "own":
+        # A team judged on its members' evidence: where it has no quota of its own, theirs together.
+        table["per"] = table["per"].fillna(
+            table["unit"].map(_members_quotas(seen, process, period))
+        )
     table = table.assign(**_estimates(form, table, rows, unit))
     if not is_known:
         table[["value", "low", "high"]] = np.nan
@@ -298,6 +323,15 @@ def _per(seen, process, period, form, unit, units: pd.Series, week: int | None) 
         quotas = quotas[quotas["holder_type"] == unit].set_index("holder")["prorated_quota"]
         return units.map(quotas).to_numpy(dtype=float)
     return np.full(len(units), np.nan)
+
+
+def _members_quotas(seen: Seen, process: Process, period: Period) -> pd.Series:
+    """Prorated quotas of the members of each team together."""
+    quotas = credit.quotas(seen, period)
+    quotas = quotas[quotas["holder_type"] == "person"].set_index("holder")["prorated_quota"]
+    people = members(seen, process, period)
+    people = people[people["role"] == process.default_role]
+    return quotas.reindex(people["person"]).groupby(people["team"].to_numpy()).sum(min_count=1)
 
 
 def _estimates(form: str, table: pd.DataFrame, rows: pd.DataFrame, unit: str) -> dict:
@@ -417,6 +451,7 @@ def judged_entries(seen: Seen, stage: Stage) -> pd.DataFrame:
               GROUP BY s.deal_key, s.pos, s.owner, s.team, s.entered_on, s.outcome, s.stay_days) e
         GROUP BY 1, 2, 3, 4, 5
     """
+    _expect_kinds(seen, stage)
     kinds = [kind for action in stage.actions for kind in action.activities]
     parameters = [
         *(action.at_least for action in stage.actions),
@@ -429,6 +464,27 @@ def judged_entries(seen: Seen, stage: Stage) -> pd.DataFrame:
     return rows.assign(judged_on=rows["entered_on"] + pd.to_timedelta(rows["days"], unit="D")).drop(
         columns="days"
     )
+
+
+def _expect_kinds(seen: Seen, stage: Stage) -> None:
+    """
+    Refuse a required action that the CRM has no kind of activity for: it would be missed by everybody.
+
+    Raises
+    ------
+    ParameterError
+        Not one of its kinds was ever recorded, although activities are.
+    """
+    known = seen.frame("SELECT type, count(*) AS n FROM activities GROUP BY 1 ORDER BY 2 DESC, 1")
+    if known["n"].sum() < _ENOUGH_TO_KNOW:
+        return
+    for action in stage.actions:
+        if not set(action.activities) & set(known["type"]):
+            raise ParameterError(
+                f"the required actions of stage {stage.stage!r} must be kinds of activity that the CRM has, but none "
+                f"of {', '.join(action.activities)} was ever recorded by {seen.as_of}; it has "
+                f"{', '.join(known['type'].astype(str).head(20))}; correct the process file"
+            )
 
 
 def _stage_conversion(seen: Seen, kpi: Kpi, stages) -> pd.DataFrame:

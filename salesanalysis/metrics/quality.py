@@ -43,9 +43,18 @@ def rejected(seen: Seen) -> pd.DataFrame:
     return table.reset_index()
 
 
-def findings(seen: Seen) -> pd.DataFrame:
+_NAMING = ("people_without_deals", "unknown_owner", "no_open_deals")  # findings that name people
+
+
+def findings(seen: Seen, *, named: bool = True) -> pd.DataFrame:
     """
     List what was noticed in the data: by the load, and as of the date.
+
+    Parameters
+    ----------
+    seen : Seen
+    named : bool
+        With the findings that name people; not for a page that others than these and their managers read.
 
     Returns
     -------
@@ -62,7 +71,8 @@ def findings(seen: Seen) -> pd.DataFrame:
         _older_than_any_closed(seen),
         _no_open_deals(seen),
     ]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return table if named else table[~table["kind"].isin(_NAMING)].reset_index(drop=True)
 
 
 def _finding(kind: str, subject: str, n_rows: int, detail: str) -> pd.DataFrame:

@@ -634,7 +634,7 @@ def what_if(
             title=_("{what}: not asked").format(what=what),
             text=_(
                 "Write the changed rules into a process file of their own and give its path as the parameter what_if, "
-                "for example params/process_small_team.yaml. The same deals are then paid by both."
+                "for example params/process_small_team.yaml. The same period is then paid by both."
             ),
         )
     if table.empty:
@@ -643,8 +643,10 @@ def what_if(
     totals = {name: _sum(table, name) for name in ("payout", "other_payout", "difference")}
     gain, lose = int((table["difference"] > 0).sum()), int((table["difference"] < 0).sum())
     said = _(
-        "By the rules of “{name}” the same deals would cost {other} instead of {now}, {difference}: {gain} would get "
-        "more, {lose} less. People might have sold otherwise under other rules; that is not in these figures."
+        "By the rules of “{name}” the period would cost {other} instead of {now}, {difference}: {gain} would get "
+        "more, {lose} less. People might have sold otherwise under other rules; that is not in these figures. Where one "
+        "plan pays what is booked and the other what is paid, different deals fall into the period; on a change of basis "
+        "deals already paid out must not be paid again."
     ).format(
         name=words.text(other.name),
         other=numbers.money(totals["other_payout"], currency),
@@ -1113,9 +1115,9 @@ def rule_text(row: Any, process: Any, period: Any) -> str:
         return _("at most {cap} per person and period").format(cap=money(row.limit))
     if row.kind == "clawback":
         days = (row.day - row.won_on).days
-        return _("on day {n} after winning; what gates and cap had left of it").format(
-            n=numbers.count(days)
-        )
+        return _(
+            "on day {n} after winning; {rate} of it, as paid in {period} after gates and cap"
+        ).format(n=numbers.count(days), rate=_percent(row.pay / row.amount), period=row.of_period)
     if row.cause == "no_quota":
         return _("no quota, so no step to measure on: nothing is paid")
     text = _("{tier}: {rate}").format(tier=tier_text(plan, row.tier), rate=_percent(row.rate))

@@ -373,7 +373,8 @@ def note_of_evidence() -> str:
     """What a table of KPIs asks to know."""
     return _(
         "Points = 100 × (value − floor) / (target − floor), from 0 to the cap. The weight of a KPI that cannot be "
-        "judged goes to the judged ones in proportion; what the judged KPIs add sums to the score."
+        "judged goes to the judged ones in proportion; what the judged KPIs add sums to the score. The value is what "
+        "happened; its interval says how far luck carries in a period like this, and is wide where a few deals decide."
     )
 
 

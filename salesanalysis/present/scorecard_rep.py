@@ -108,10 +108,20 @@ def answer(
         )
     if best is not None:
         cards.append(
-            card(_("Strength"), points_cell(best["points"]), comparison=names[best["kpi"]])
+            card(
+                _("Strongest KPI"),
+                _("{points} points").format(points=points_cell(best["points"])),
+                comparison=names[best["kpi"]],
+            )
         )
     if gap is not None and gap["gain"] > 0:
-        cards.append(card(_("Gap"), points_cell(gap["points"]), comparison=names[gap["kpi"]]))
+        cards.append(
+            card(
+                _("KPI that costs most"),
+                _("{points} points").format(points=points_cell(gap["points"])),
+                comparison=names[gap["kpi"]],
+            )
+        )
     if len(cards) < 3:
         cards.append(card(_("Days present"), numbers.count(row["days"])))
     return html.answer(message=message, truth=truth, cards=cards[:6])
@@ -215,14 +225,15 @@ def levers(own: pd.DataFrame, *, seen: Any, process: Any, period: Any) -> Html:
         )
     names = kpi_names(process, period)
     currency = seen.source["currency"]
-    found = {kpi.id: kpi for kpi in process.on(period.first).kpis}
+    kpis = process.on(period.first).kpis
+    steps = {(kpi.id, kpi.role, kpi.ramp): words.text(kpi.improve) for kpi in kpis}
     rows = [
         [
             names[row.kpi],
             value_text(row.form, row.value, currency),
             value_text(row.form, row.target, currency),
             f"+{one(row.gain)}",
-            words.text(found[row.kpi].improve),
+            steps.get((row.kpi, row.role, row.ramp)) or steps[row.kpi, row.role, "any"],
         ]
         for row in known.nlargest(3, "gain").itertuples()
     ]
@@ -312,7 +323,9 @@ def context(given: pd.DataFrame, *, seen: Any, own: pd.DataFrame, person: str) -
         if len(team):
             texts.append(
                 _("{share} of the weight is the team's result, which no one decides alone.").format(
-                    share=numbers.percent(team["weight"].sum())
+                    share=numbers.percent(
+                        team["share"].sum() if own["share"].notna().any() else team["weight"].sum()
+                    )
                 )
             )
     return html.notice(title=_("Not in this person's hands"), text=texts) if texts else html.stack()

@@ -447,7 +447,7 @@ MISTAKES = [
     ('["中型", "大客户"]', '"中型"', "strategy, segments", "must be a list, found '中型'"),
     ('["中型", "大客户"]', "[]", "strategy, segments", "must hold at least 1, found an empty list"),
     ('["中型", "大客户"]', '["中型", "中型"]', "strategy, segments", "must name each once, found '中型' again"),
-    ('name: {en: "Field sales force", zh: "外勤销售团队"}', 'name: "Field"', "name", "a block of keys and values, found 'Field'"),
+    ('name: {en: "Field sales force", zh: "外勤销售团队"}', 'name: "Field"', "name", "a text in both languages, {en: \"…\", zh: \"…\"}, found 'Field'"),
     (', zh: "外勤销售团队"', "", "name, zh", "must be given, found only en; allowed: en, zh"),
     (', zh: "外勤销售团队"', ', zh: ""', "name, zh", "a text that is not empty, found ''"),
     (', zh: "外勤销售团队"', ', zh: "外勤", de: "Aussendienst"', "name, de", "found 'de'; allowed: en, zh"),
@@ -566,14 +566,43 @@ def test_the_mistakes_are_many_and_different():
     assert len({(old, new) for old, new, _, _ in MISTAKES}) == len(MISTAKES) >= 40
 
 
-@pytest.mark.parametrize("key", ["stages", "kpis", "scorecards"])
+@pytest.mark.parametrize("key", ["kpis", "scorecards"])
 def test_what_may_not_be_empty(tmp_path, key):
-    """A process without stages, KPIs or a scorecard is none."""
+    """Without KPIs or a scorecard nobody can be judged."""
     text = re.sub(rf"(?m)^{key}:.*\n(?:^ .*\n)+", f"{key}: []\n", FIELD.read_text("utf-8"))
 
     assert refusal(tmp_path, text) == (
         f"process file process.yaml, {key}: must hold at least 1, found an empty list"
     )
+
+
+def test_orders_need_no_stages_and_nothing_that_is_not_used(tmp_path):
+    """Stages may be empty, incentives and development left out; they hold nothing then."""
+    text = """
+name: {en: "Orders", zh: "订单"}
+strategy: {goal: {en: "More", zh: "更多"}, segments: ["all"]}
+people: {default_role: "rep", ramp_months: 0}
+stages: []
+kpis:
+  - id: "quota"
+    name: {en: "Quota", zh: "目标"}
+    kind: "result"
+    measure: {of: "quota_attainment"}
+    floor: 0
+    target: 1
+    weight: 100
+    role: "rep"
+    improve: {en: "Plan", zh: "计划"}
+    from: "2019-01-01"
+scorecards:
+  - {evidence: {}, judged_weight: 50, reviewer: {en: "a", zh: "b"}, objection: {en: "a", zh: "b"},
+     objection_days: 14, from: "2019-01-01"}
+"""
+
+    process = read(tmp_path, text)
+
+    assert (process.stages, process.plans, process.development) == ((), (), ())
+    assert [kpi.id for kpi in process.kpis] == ["quota"]
 
 
 @pytest.mark.parametrize("measure", sorted(SHARES))

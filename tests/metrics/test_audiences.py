@@ -52,6 +52,18 @@ def test_reps_are_those_judged_and_there_on_the_day(store, day, reps, teams):
     assert ("01", "王小明", "华东") in found["rep"] and ("03", "Ann", "") in found["rep"]
 
 
+def test_a_company_that_nobody_has_left_has_its_pages(load_tables):
+    """
+    The column of leaving days may be empty throughout.
+    """
+    people = [row for row in PEOPLE if "left_on" not in row]
+    store = load_tables({"stages": STAGES, "deals": [DEAL], "people": people})
+
+    found = audiences(store, "2025-06-30", PROCESS)
+
+    assert [rep[0] for rep in found["rep"]] == ["01", "03", "07"]
+
+
 def test_a_role_counts_while_its_kpis_are_in_force(store, tmp_path):
     """
     Before the first KPI of any role begins, nobody is judged.

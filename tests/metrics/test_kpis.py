@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from processes import card, kpi, process, stage
 
 from salesanalysis import crm
+from salesanalysis.crm.errors import ParameterError
 from salesanalysis.crm.process import MEASURES, Action
 from salesanalysis.metrics import credit, kpis, staff
 from salesanalysis.metrics.periods import period
@@ -454,6 +455,38 @@ def test_a_rate_of_nothing_is_a_nought_only_where_the_kind_is_recorded(see):
     assert math.isnan(before["value"])
     assert (after["value"], after["why"]) == (0, "")
     assert measured(seen, kpi("x", "activities", types=("fax",)))["why"] == "not_recorded"
+
+
+def test_an_action_the_crm_has_no_kind_for_is_refused(see):
+    """
+    A kind nobody ever recorded would be missed by all; with few activities it may only be new, so it passes.
+    """
+    rules = stage("A", Action(("Telefon",), 1))
+    for n, is_refused in ((99, False), (100, True)):
+        done = [act(k, "2026-01-06", deal_id="1") for k in range(n)]
+        tables = {"stages": LINE, "deals": [deal(1)], "people": [person()], "activities": done}
+        seen = see(tables | {"stage_events": moves(1, A="2026-01-05")}, "2026-03-31")
+
+        if is_refused:
+            with pytest.raises(
+                ParameterError, match="none of Telefon was ever recorded .* it has call"
+            ):
+                kpis.judged_entries(seen, rules)
+        else:
+            assert kpis.judged_entries(seen, rules)["k"].tolist() == [0]
+
+
+def test_kpis_for_roles_that_nobody_has_are_refused(see):
+    """
+    The message names the roles people have; a role somebody had in another period is none to refuse.
+    """
+    people = [person("p", role="seller"), person("q", role="boss", hired_on="2026-03-01")]
+    seen = see({"deals": [deal(1)], "people": people}, "2026-03-31")
+    boss, clerk = (process(kpi("a", role=role)) for role in ("boss", "clerk"))
+
+    assert kpis.values(seen, boss, period("2026-01", as_of=seen.as_of)).empty
+    with pytest.raises(ParameterError, match="nobody was ever clerk; the roles are boss, seller"):
+        kpis.values(seen, clerk, period("2026-01", as_of=seen.as_of))
 
 
 def test_what_the_source_cannot_give_has_no_value(see):

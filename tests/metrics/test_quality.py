@@ -184,3 +184,22 @@ def test_a_young_history_is_not_called_truncated(see):
 
     assert "left_truncation" not in set(nothing_closed["kind"])
     assert "left_truncation" not in set(all_at_one_age["kind"])
+
+
+def test_findings_that_name_people_can_be_left_out(see):
+    """
+    A page of one team does not list people of others; what is wrong with the data stays.
+    """
+    people = [{"person_id": "p", "name": "Pia"}, {"person_id": "q", "name": "Quy"}]
+    deals = [
+        {"deal_id": str(n), "created_at": "2026-01-05 09:00:00", "status": "won", "owner": "p",
+         "closed_at": "2026-01-05 09:00:00"}
+        for n in range(3)
+    ]  # fmt: skip
+    seen = see({"deals": deals, "people": people}, "2026-03-31")
+
+    named, unnamed = quality.findings(seen), quality.findings(seen, named=False)
+
+    assert {"people_without_deals", "zero_span"} <= set(named["kind"])
+    assert "zero_span" in set(unnamed["kind"])
+    assert not unnamed.astype(str).apply(lambda row: row.str.contains("Quy")).any(axis=None)

@@ -573,6 +573,21 @@ def test_teams_are_judged_as_one(see):
     assert set(table["kpi"]) == {"t", "s"}
 
 
+def test_a_team_without_a_quota_is_held_to_those_of_its_members(see):
+    """
+    60 + 40 of 80 + 120; the manager's quota is not the members'; a quota of the team itself goes first.
+    """
+    people = [member("p0"), member("p1"), member("p2", team="U"), member("boss", role="boss")]
+    quotas = [asked("p0", 80), asked("p1", 120), asked("boss", 900), asked("p2", 50)]
+    quotas.append(asked("U", 10, kind="team"))
+    deals = [sold("p0", 60), sold("p1", 40), sold("p2", 10)]
+    seen = see({"deals": deals, "people": people, "quotas": quotas}, "2026-03-31")
+
+    table, _ = scorecards.teams(seen, process(kpi("a")), q1(seen))
+
+    assert table.set_index("team")["value"].to_dict() == {"T": 0.5, "U": 1.0}
+
+
 def rule(of, periods=2, **side):
     """A criterion."""
     return Development(

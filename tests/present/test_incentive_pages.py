@@ -414,7 +414,7 @@ def test_what_if_sums_both_and_says_what_it_cannot_know(seen):
     unasked = said(page.what_if(table, other=None, seen=seen, period=QUARTER))
 
     assert (
-        "By the rules of “Field &lt;team&gt;” the same deals would cost CNY 30 instead of CNY 15, +15.25"
+        "By the rules of “Field &lt;team&gt;” the period would cost CNY 30 instead of CNY 15, +15.25"
         in shown
     )
     assert "1 person would get more, 1 less" in shown

@@ -1,5 +1,6 @@
 """Scorecard pages on a few rows: their texts, units and marks; nothing of a name becomes markup."""
 
+import dataclasses
 import datetime
 import html as markup
 import re
@@ -72,6 +73,7 @@ def kpi_rows():
         table[name] = [getattr(anchors[kpi], name) for kpi in table["kpi"]]
     table["least"] = [8.0 if kpi == "rate" else 1.0 for kpi in table["kpi"]]
     table["is_judged"] = table["why"] == ""
+    table["share"] = table["weight"].where(table["person"] == "a")  # all are judged, so none moves
     table["shown"] = table["contribution"].round(1)
     return table.assign(peer_low=[0.6, NAN] * 4, peer_high=[0.9, NAN] * 4, n_peers=[7.0, NAN] * 4)
 
@@ -420,8 +422,8 @@ def test_the_page_of_a_person(seen, metric):
     )
     assert "KPIs judged 4 of 4 100 % of the weight" in words
     assert "Period before 70.0 ▼ 3.4 against the period before" in words
-    assert "Strength 100 rate <i>" in words
-    assert "Gap 50 quota <i>" in words
+    assert "Strongest KPI 100 points rate <i>" in words
+    assert "KPI that costs most 50 points quota <i>" in words
     unknown = score_rows().iloc[:1].assign(score_low=NAN, score_high=NAN)
     assert "66.6 of 100 in Oct–Dec 2017;" in text(shown("rep_answer", seen, metric, score=unknown))
 
@@ -541,3 +543,19 @@ def test_no_text_of_these_modules_uses_forbidden_words():
         source = Path(module.__file__).read_text("utf-8")
 
         assert not FORBIDDEN.search(source)
+
+
+def test_a_person_reads_the_step_of_the_own_role(seen, metric):
+    """
+    A KPI of the same id may ask another step of another role.
+    """
+    mine = [one for one in PROCESS.kpis if one.role == "rep"]
+    theirs = [
+        dataclasses.replace(one, role="boss", improve=Text("Not for reps", "x")) for one in mine
+    ]
+    process = Process(**vars(PROCESS) | {"kpis": (*mine, *theirs)})
+
+    words = text(shown("levers", seen, metric, process=process))
+
+    assert words == text(shown("levers", seen, metric))
+    assert "Not for reps" not in words

@@ -63,6 +63,16 @@ WHERE
   measure = 'amount';
 
 SELECT
+  type,
+  COUNT(*) AS n
+FROM activities
+GROUP BY
+  1
+ORDER BY
+  2 DESC NULLS LAST,
+  1;
+
+SELECT
   owner,
   team,
   entered_on,

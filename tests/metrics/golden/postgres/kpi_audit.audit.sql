@@ -21,6 +21,16 @@ GROUP BY
   2;
 
 SELECT
+  type,
+  COUNT(*) AS n
+FROM activities
+GROUP BY
+  1
+ORDER BY
+  2 DESC NULLS LAST,
+  1;
+
+SELECT
   owner,
   team,
   entered_on,

@@ -9,6 +9,16 @@ ORDER BY
   stage_order NULLS LAST;
 
 SELECT
+  type,
+  COUNT(*) AS n
+FROM activities
+GROUP BY
+  1
+ORDER BY
+  2 DESC,
+  1 NULLS LAST;
+
+SELECT
   owner,
   team,
   entered_on,
