@@ -34,7 +34,7 @@ def audiences(
     Raises
     ------
     ParameterError
-        No process file is given.
+        No process file is given, or none of its KPIs is in force that day.
     InputRefused
         The source has no people.
     """
@@ -54,6 +54,11 @@ def audiences(
         )
         day = seen.as_of
     judged = {kpi.role for kpi in rules.on(day).kpis}
+    if not judged:
+        raise ParameterError(
+            f"a KPI of {rules.file} must be in force on {day} for pages of reps and teams, but none is; the first "
+            f"begins on {min(kpi.begins for kpi in rules.kpis)}: set `from` as early as the first period judged"
+        )
     is_judged = people["role"].fillna(rules.default_role).isin(judged)
     is_there = people["left_on"].isna() | (people["left_on"] >= pd.Timestamp(day))
     reps = people[is_judged & is_there]

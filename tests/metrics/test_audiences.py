@@ -66,13 +66,16 @@ def test_a_company_that_nobody_has_left_has_its_pages(load_tables):
 
 def test_a_role_counts_while_its_kpis_are_in_force(store, tmp_path):
     """
-    Before the first KPI of any role begins, nobody is judged.
+    Before the first KPI of any role begins nobody can be judged, and the message says when that is.
     """
     later = shutil.copy(PROCESS, tmp_path / "process.yaml")
     text = PROCESS.read_text("utf-8")
     later.write_text(text.replace('from: "2024-07-01"', 'from: "2025-12-01"'), "utf-8")
 
-    assert audiences(store, "2025-06-30", later) == {"rep": [], "team": []}
+    with pytest.raises(
+        ParameterError, match="in force on 2025-06-30 .* the first begins on 2025-12-01"
+    ):
+        audiences(store, "2025-06-30", later)
 
 
 def test_a_source_without_people_is_refused(load_tables):
