@@ -140,6 +140,17 @@ def test_whoever_may_open_the_date_learns_of_nobody(project, dated):
     )
 
 
+def test_the_leaderships_index_follows_the_suite(dated):
+    """Its pages stand in the order of the suite file, although some notebooks come again for others."""
+    text = (dated / "leadership" / "index.html").read_text("utf-8")
+
+    found = re.findall(r'<h[23]><a href="([a-z_]+)\.html">', text)
+    assert found == [
+        *("scorecard", "process_conformance", "incentives", "kpi_audit", "attention"),
+        "account_history",
+    ]
+
+
 @pytest.mark.parametrize("notebook", ["scorecard_rep", "process_conformance"])
 def test_the_other_example_runs_on_the_same_company(project, notebook, tmp_path):
     """The small team's process file gives the pages too, and each says by which rules it judges."""

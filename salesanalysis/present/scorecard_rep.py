@@ -319,7 +319,7 @@ def context(given: pd.DataFrame, *, seen: Any, own: pd.DataFrame, person: str) -
                     len(short),
                 ).format(n=numbers.count(len(short)))
             )
-        team = own[own["whose"] == "team"]
+        team = own[(own["whose"] == "team") & (own["share"].notna() | own["share"].isna().all())]
         if len(team):
             texts.append(
                 _("{share} of the weight is the team's result, which no one decides alone.").format(

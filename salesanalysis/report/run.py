@@ -297,7 +297,9 @@ def _publish(
     dated: Path,
 ) -> Path:
     name = inputs.suite.path.name
-    order = {report.name: number for number, report in enumerate(inputs.suite.reports)}
+    order: dict[str, int] = {}
+    for number, report in enumerate(inputs.suite.reports):
+        order.setdefault(report.name, number)  # a notebook may come again for other readers
 
     def place(made: Page) -> tuple[str, int]:
         is_own = made.entry["suite"] == name
