@@ -736,7 +736,7 @@ def _rules_of(plan: Any, names: dict[str, str], currency: str | None) -> list[li
     rows.append([_("Split"), shares[plan.splits]])
     for gate in plan.gates:
         text = _(
-            "below {limit} of “{kpi}” {pays} is paid; a KPI that cannot be judged closes nothing"
+            "where “{kpi}” is below {limit}, only {pays} is paid; a KPI that cannot be judged closes nothing"
         )
         rows.append(
             [

@@ -437,7 +437,7 @@ def test_the_rules_are_said_in_words(seen):
 
     for text in (
         "Commission &lt;q&gt;", "rep, since 1 Jul 2024", "Booked:", "from 100 % of the quota: 6.5 %", "marginal:",
-        "Segment &lt;big&gt;: rate × 1.2", "below 0.3 of “Visits” 80 % is paid", "at most CNY 150,000.00 per person",
+        "Segment &lt;big&gt;: rate × 1.2", "where “Visits” is below 0.3, only 80 % is paid", "at most CNY 150,000.00 per person",
         "within 180 days after winning", "by the revenue shares",
     ):  # fmt: skip
         assert text in shown, text
