@@ -137,8 +137,8 @@ def lines(seen: Seen, process: Process, period: Period) -> pd.DataFrame:
         the last day for gates and cap), ``won_on``, ``kind`` (slice, gate, cap, clawback), ``cause`` (of a slice:
         empty or no_quota; of a gate its KPI; of a clawback refund or unwon), ``share`` and ``others_share`` (of the
         credit, fractions), ``deal_amount``, ``amount`` (credited here; negative where taken back), ``tier`` (its step
-        as the plan gives it: fraction of the quota, or money), ``step`` (the same in money), ``rate`` (of the tier),
-        ``factor`` (product of the accelerators), ``pay`` (money), ``of_period``, ``of_day`` (period and day of what is
+        as the plan gives it: fraction of the quota, or money), ``step`` (the same in money), ``rate`` (of the tier; of
+        a gate: what it pays; of a clawback: taken back / amount, NaN where the amount is 0), ``factor`` (product of the accelerators), ``pay`` (money), ``of_period``, ``of_day`` (period and day of what is
         taken back), ``back_share`` (fraction of it that is taken back), ``value``, ``limit`` (of a gate: the KPI and
         its criterion; of the cap: the sum and the cap), ``amount_cents``, ``pay_cents`` (whole numbers that add up
         exactly). Without a quota to measure on, a slice has no tier and no rate and pays 0. No rows for a plan that
@@ -313,6 +313,7 @@ def _clawbacks(seen: Seen, process: Process, plan_id: str, period: Period) -> li
             about |= {"deal_amount": slices[0]["deal_amount"], "plan": plan_id, "day": fall.day}
             about |= {"kind": "clawback", "cause": fall.cause, "of_period": when.name}
             about |= {"of_day": rise.day, "back_share": float(fall.after - fall.before)}
+            about |= {"rate": back / amount if amount else None}
             about |= {"amount_cents": -amount, "pay_cents": -back}
             rows.append(dict.fromkeys(_LINES) | about)
     return rows

@@ -1117,7 +1117,7 @@ def rule_text(row: Any, process: Any, period: Any) -> str:
         days = (row.day - row.won_on).days
         return _(
             "on day {n} after winning; {rate} of it, as paid in {period} after gates and cap"
-        ).format(n=numbers.count(days), rate=_percent(row.pay / row.amount), period=row.of_period)
+        ).format(n=numbers.count(days), rate=_percent(row.rate), period=row.of_period)
     if row.cause == "no_quota":
         return _("no quota, so no step to measure on: nothing is paid")
     text = _("{tier}: {rate}").format(tier=tier_text(plan, row.tier), rate=_percent(row.rate))

@@ -319,13 +319,12 @@ def context(given: pd.DataFrame, *, seen: Any, own: pd.DataFrame, person: str) -
                     len(short),
                 ).format(n=numbers.count(len(short)))
             )
-        team = own[(own["whose"] == "team") & (own["share"].notna() | own["share"].isna().all())]
-        if len(team):
+        counted = "share" if own["share"].notna().any() else "weight"  # nothing judged: as intended
+        of_team = own.loc[own["whose"] == "team", counted].sum()
+        if of_team > 0:
             texts.append(
                 _("{share} of the weight is the team's result, which no one decides alone.").format(
-                    share=numbers.percent(
-                        team["share"].sum() if own["share"].notna().any() else team["weight"].sum()
-                    )
+                    share=numbers.percent(of_team)
                 )
             )
     return html.notice(title=_("Not in this person's hands"), text=texts) if texts else html.stack()

@@ -5,6 +5,7 @@ import itertools
 import random
 from fractions import Fraction
 
+import pandas as pd
 import plain_incentives as plain
 import pytest
 import worlds
@@ -693,6 +694,29 @@ def paid(*parts):
     ]
 
 
+def test_a_refund_of_less_than_half_a_cent_takes_back_nothing_at_no_rate(pay):
+    """
+    0.01 back of 400.00, of which ann has 30 %: 0.3 of a cent is none, and nothing of nothing is no rate.
+    """
+    shares = [
+        {"deal_id": "1", "person_id": person, "share": share, "type": "revenue"}
+        for person, share in (("ann", "0.3"), ("bob", "0.7"))
+    ]
+    payments = paid(("1", "2025-06-01", "400.00"), ("1", "2025-07-10", "-0.01"))
+
+    lines, _ = pay(
+        [deal("1", "400.00", "2025-05-05")],
+        [BACK],
+        when="2025-Q3",
+        payments=payments,
+        credits=shares,
+    )
+
+    row = lines.set_index("person").loc["ann"]
+    assert (row["kind"], row["amount_cents"], row["pay_cents"]) == ("clawback", 0, 0)
+    assert pd.isna(row["rate"])
+
+
 def test_a_refund_takes_back_its_share_of_what_was_paid(pay):
     """
     400.00 won in May pay 40.00, of which a cap of 30 leaves 30.00; 100.00 back in July take 7.50, in August the rest
@@ -708,9 +732,9 @@ def test_a_refund_takes_back_its_share_of_what_was_paid(pay):
     lines, table = pay(deals, [BACK | {"cap": 30}], when="2025-Q3", payments=payments)
 
     assert lines[
-        ["kind", "cause", "day", "of_period", "back_share", "amount", "pay"]
+        ["kind", "cause", "day", "of_period", "back_share", "amount", "rate", "pay"]
     ].values.tolist() == [
-        ["clawback", "refund", datetime.datetime(2025, 7, 10), "2025-Q2", 0.25, -100, -7.50]
+        ["clawback", "refund", datetime.datetime(2025, 7, 10), "2025-Q2", 0.25, -100, 0.075, -7.50]
     ]
     assert table[["gross", "clawback", "payout"]].values.tolist() == [[0, -7.50, -7.50]]
 

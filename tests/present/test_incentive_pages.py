@@ -78,7 +78,7 @@ def lines():
          "cause": ["", "", "visits", "", "refund", "no_quota"], "share": [1.0, 0.7, NAN, NAN, 1.0, 0.125],
          "others_share": [0.0, 0.3, NAN, NAN, 0.0, 0.875], "deal_amount": [800.0, 200.0, NAN, NAN, 500.0, 800.0],
          "amount": [800.0, 140.0, NAN, NAN, -250.0, 100.0], "tier": [0.0, 0.8, NAN, NAN, NAN, NAN],
-         "step": [0.0, 800.0, NAN, NAN, NAN, NAN], "rate": [0.02, 0.03, 0.8, NAN, NAN, NAN],
+         "step": [0.0, 800.0, NAN, NAN, NAN, NAN], "rate": [0.02, 0.03, 0.8, NAN, 0.042, NAN],
          "factor": [1.0, 1.2, NAN, NAN, NAN, 1.0], "pay": [1000.0, 234.56, -246.91, -7.65, -10.5, 0.0],
          "of_period": ["", "", "", "", "2026-Q1", ""], "of_day": [pd.NaT] * 4 + [pd.Timestamp("2026-01-10"), pd.NaT],
          "back_share": [NAN] * 4 + [0.5, NAN], "value": [NAN, NAN, 0.25, 987.65, NAN, NAN],
@@ -266,7 +266,7 @@ def test_every_line_says_its_rule_deal_credit_and_day(seen):
         "12.5 %, others: 87.5 %", "below 80 % of the quota: 2 %", "from 80 % to 100 % of the quota: 3 % × 1.2",
         "Gate: Visits is below its criterion", "0.25 is below 0.3: 80 % is paid", "Cap: 987.65 is cut to 980.00",
         "at most 980.00 per person and period",
-        "Refund: 50 % of what was paid for 10 Jan 2026 (2026-Q1) is taken back", "on day 115 after winning",
+        "Refund: 50 % of what was paid for 10 Jan 2026 (2026-Q1) is taken back", "on day 115 after winning; 4.2 % of it, as paid in 2026-Q1",
         "no quota, so no step to measure on: nothing is paid", "969.50",
     ):  # fmt: skip
         assert text in shown, text
