@@ -146,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder to write (default: %(default)s)",
     )
+    sample.add_argument(
+        "--unchanged",
+        action="store_true",
+        help="a company in which no team ever changes its process",
+    )
     return parser
 
 
@@ -200,5 +205,11 @@ def _sample(options: argparse.Namespace) -> None:
     from salesanalysis.crm import sample
 
     print(f"making {options.deals:,} deals", file=sys.stderr, flush=True)
-    sample.write(options.into, deals=options.deals, seed=options.seed, reps=options.reps)
+    sample.write(
+        options.into,
+        deals=options.deals,
+        seed=options.seed,
+        reps=options.reps,
+        changed=not options.unchanged,
+    )
     print(options.into)

@@ -14,7 +14,7 @@ from salesanalysis.crm.tables import SEGMENTS
 
 DEFAULT_STORE = "data/crm.duckdb"
 _KEPT: dict[tuple, dict[Hashable, Any]] = {}  # what was computed of a store as of a day
-_MOST_KEPT = 4  # stores and days at once
+_MOST_KEPT = 32  # stores and days at once: a report may look at many days of the past
 
 
 class Seen:
@@ -26,7 +26,8 @@ class Seen:
     ``closed_on``, ``cause`` 0 open 1 won 2 lost, ``exit_age`` days from creation to closing or as-of,
     ``days_since_created``, ``is_handed``), ``details`` (of each deal: ``deal_id``, ``account_id``, ``account``,
     ``expected_close``, ``n_pushes`` (times it was moved to a later day), ``loss_reason``, ``next_step_on`` (known on
-    the day of the export only)), ``won_spells`` (each time
+    the day of the export only)), ``starts`` (of each deal: ``owner`` and ``team`` it was given to when it was created),
+    ``won_spells`` (each time
     a deal was won: ``won_on``, ``unwon_on``, owner, team and amount), ``state_spells`` (each time a deal was open,
     won, lost or removed: ``spell`` 1, 2, …, ``status``, ``begun_on``, owner and amount when it began), ``stays``, ``first_visits``, ``hand_overs`` (``deal_key``, ``handed_on``, ``from_owner``, ``owner``), ``changes``, ``stages``, ``people`` (one row per person),
     ``people_history`` (one row per person and spell in a team), ``quotas``, ``credits``, ``activities``,
@@ -38,12 +39,32 @@ class Seen:
         session: Session,
         as_of: datetime.date,
         source: dict[str, str],
+        path: Path,
         kept: dict[Hashable, Any] | None = None,
     ):
         self._session = session
+        self._path = path
         self._kept = {} if kept is None else kept
         self.as_of = as_of
         self.source = source
+
+    def at(self, as_of: str | datetime.date) -> "Seen":
+        """
+        Look at the same store as of an earlier day: a snapshot of the past, as it was known then.
+
+        Raises
+        ------
+        InputRefused
+            As for `observe`.
+        ValueError
+            The day is no day, or lies after the one this was observed on.
+        """
+        day = _day(as_of)
+        if day > self.as_of:
+            raise ValueError(
+                f"a snapshot must lie on {self.as_of} or before, the day observed, found {day}"
+            )
+        return observe(self._path, day)
 
     def frame(self, sql: str, parameters: tuple = ()) -> pd.DataFrame:
         """Rows of a query on the views; parameters are bound to its ``?``. The same query is run once."""
@@ -111,7 +132,7 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
     ValueError
         `as_of` is not a day.
     """
-    day = as_of if isinstance(as_of, datetime.date) else datetime.date.fromisoformat(as_of)
+    day = _day(as_of)
     path = find_file(crm)
     session = open_store(path)
     source = dict(session.rows("SELECT key, value FROM file.about"))
@@ -129,7 +150,11 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
         raise InputRefused(
             f"as_of must not lie before the first deal of {source['name']}, which was created on {first}; found {day}"
         )
-    return Seen(session, day, source, _kept(path, day))
+    return Seen(session, day, source, path.resolve(), _kept(path, day))
+
+
+def _day(as_of: str | datetime.date) -> datetime.date:
+    return as_of if isinstance(as_of, datetime.date) else datetime.date.fromisoformat(as_of)
 
 
 def _kept(path: Path, day: datetime.date) -> dict[Hashable, Any]:
@@ -185,6 +210,7 @@ def _make_views(session: Session, day: datetime.date, timezone: str, *, is_prese
         ),
         "changes": f"SELECT * FROM file.deal_changes WHERE changed_at < {end} AND deal_key IS NOT NULL",
         "details": _details(end, is_present=is_present),
+        "starts": _starts(end),
         "won_spells": _won_spells(end, timezone),
         "state_spells": _state_spells(end, timezone),
         "hand_overs": _hand_overs(end, timezone),
@@ -211,6 +237,7 @@ def _make_views(session: Session, day: datetime.date, timezone: str, *, is_prese
         "people_history": "people",
         "changes": "deal_changes",
         "details": "deals",
+        "starts": "deals",
         "won_spells": "deals",
         "state_spells": "deals",
         "hand_overs": "owner_history",
@@ -311,6 +338,14 @@ def _details(end: str, *, is_present: bool) -> str:
            {next_step} AS next_step_on
     FROM file.deals f LEFT JOIN known k ON k.deal_key = f.deal_key
     JOIN file.deal_versions v ON v.deal_key = f.deal_key AND v.valid_from < {end} AND v.valid_to >= {end}
+    """
+
+
+def _starts(end: str) -> str:
+    """Whom a deal was given to when it was created."""
+    return f"""
+    SELECT deal_key, arg_min_null(owner, valid_from) AS owner, arg_min_null(team, valid_from) AS team
+    FROM file.deal_versions WHERE valid_from < {end} GROUP BY deal_key
     """
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 MIME = "application/vnd.salesanalysis+html"
 """The kind of output that a page shows; nothing else is."""
 
+PAGES = '<p class="note" data-pages="here">{text}</p>'
+"""Where `pages` stands in a page; no text from data can look like it, for its marks are escaped."""
+
+_PAGES_NOTE = "The published page has links to the other pages of the run here."
 _KINDS = ("text", "number", "flag")
 _FORMULA = tuple("=+-@\t\r\n\0＝＋－＠")
 _TONES = ("good", "bad", "neutral")
@@ -342,6 +346,15 @@ def files(text: str, texts: Mapping[str, str]) -> Html:
         raise ValueError(f"files must be given for {text!r}, but are not")
     shown = render("files", text=text, names=list(check_files(texts)))
     return Html(shown.markup, files=dict(texts))
+
+
+def pages() -> Html:
+    """
+    Keep a place for links to the other pages of the run, each with its message.
+
+    The report engine puts them there when it publishes; JupyterLab, which knows no other page, shows a line.
+    """
+    return Html(PAGES.format(text=html.escape(translate(_PAGES_NOTE))))
 
 
 def check_files(texts: Mapping[str, Any]) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from nbconvert.exporters import TemplateExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
 
-from salesanalysis.present.html import MIME, Html, check_files, style
+from salesanalysis.present.html import MIME, PAGES, Html, check_files, style
 from salesanalysis.present.words import language, translate
 
 _OWN_FILES = ("run.json", "pages.csv")
@@ -141,12 +141,20 @@ def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) ->
     ]
     above = [] if "for" in manifest else [("../index.html", translate("All dates"), False)]
     return frame(
-        Html(body),
+        Html(_with_links(body, manifest["reports"], entry)),
         title=f"{entry['title']}, {manifest['as_of']}",
         stamp=stamp(entry | {"as_of": manifest["as_of"]}),
         home=("index.html", suite["title"]),
         links=links + above,
     )
+
+
+def _with_links(body: str, entries: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> str:
+    """Put links to the other pages where a notebook asked for them."""
+    pages = [(f"{entry['name']}.html", entry["title"], entry["message"])
+             for entry in entries if entry is not own]  # fmt: skip
+    place = re.compile(re.escape(PAGES).replace(re.escape("{text}"), "[^<]*"))
+    return place.sub(lambda _: fragment("pages", pages=pages).markup, body)
 
 
 def stamp(facts: Mapping[str, str]) -> list[str]:

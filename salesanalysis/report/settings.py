@@ -27,7 +27,8 @@ GIVEN = ("as_of", "crm")
 PROCESS = "process"
 """The parameter that the runner sets in every notebook that declares it."""
 
-_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports", PROCESS)
+_SHARED = "parameters"
+_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports", PROCESS, _SHARED)
 _FOR = (*readers.KINDS, readers.LEADERSHIP)
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
@@ -69,9 +70,10 @@ def read(path: Path, *, process: Path | None = None) -> Suite:
     ----------
     path : Path
         ``params/<suite>.yaml``, with ``as_of``, ``timezone``, ``crm``, ``title``, optional
-        ``process`` (a file of the project) and ``reports``: a list of ``notebook`` (a name in
+        ``process`` (a file of the project), optional ``parameters`` (given to each notebook that
+        declares them; they win over those of ``params/<notebook>.yaml``) and ``reports``: a list of ``notebook`` (a name in
         ``notebooks``), optional ``for`` ("rep", "team": a page for each; "leadership") and
-        optional ``parameters``, which win over those of ``params/<notebook>.yaml``.
+        optional ``parameters``, which win over all others.
     process : Path, optional
         A process file in place of the suite's.
 
@@ -83,12 +85,26 @@ def read(path: Path, *, process: Path | None = None) -> Suite:
     """
     path = path.resolve()
     keys = _mapping(_load(path), path.name)
-    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS[:-1], where=path.name)
-    texts = {key: _text(keys[key], f"{path.name}: {key}") for key in keys if key != "reports"}
+    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS[:-2], where=path.name)
+    texts = {
+        key: _text(keys[key], f"{path.name}: {key}")
+        for key in keys
+        if key not in ("reports", _SHARED)
+    }
     if process is None and PROCESS in texts:
         process = path.parent.parent / texts[PROCESS]
     entries = _items(keys["reports"], f"{path.name}: reports")
-    reports = tuple(_report(entry, path, has_process=process is not None) for entry in entries)
+    place = f"{path.name}: {_SHARED}"
+    shared = _mapping(keys[_SHARED], place) if _SHARED in keys else {}
+    reports = tuple(
+        _report(entry, path, shared, has_process=process is not None) for entry in entries
+    )
+    used = {key for report in reports for key in report.parameters}
+    if unused := [key for key in shared if key not in used]:
+        raise _refused(
+            f"{place} must be such that a notebook of the suite declares, but none declares "
+            f"{', '.join(unused)}; correct the name or take it out"
+        )
     named = [(report.name, report.audience) for report in reports]
     if not named or len(set(named)) < len(named):
         names = [f"{name} for {audience or 'everyone'}" for name, audience in named]
@@ -142,7 +158,9 @@ def day(text: str, *, today: date) -> date:
         ) from None
 
 
-def _report(entry: yaml.Node, suite: Path, *, has_process: bool) -> Report:
+def _report(
+    entry: yaml.Node, suite: Path, shared: Mapping[str, yaml.Node], *, has_process: bool
+) -> Report:
     where = f"{suite.name}: reports"
     keys = _mapping(entry, where)
     _expect_keys(keys, ("notebook", "for", "parameters"), required=("notebook",), where=where)
@@ -164,6 +182,8 @@ def _report(entry: yaml.Node, suite: Path, *, has_process: bool) -> Report:
     file = suite.with_name(f"{name}.yaml")
     if file.is_file():
         values |= _values(_mapping(_load(file), file.name), types, file.name, notebook.name)
+    own = {key: node for key, node in shared.items() if key in types}
+    values |= _values(own, types, f"{suite.name}: {_SHARED}", notebook.name)
     if "parameters" in keys:
         place = f"{where}: {name}: parameters"
         own = _mapping(keys["parameters"], place)

@@ -67,8 +67,12 @@ def large(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cells(large):
-    """Deals of the large export by group of teams and process, found from people and owner history."""
-    tables, truth = large
+    """Deals of the large export by group of teams and process."""
+    return by_cell(*large)
+
+
+def by_cell(tables, truth):
+    """Deals of an export by group of teams and process, found from people and owner history."""
     people, found = defaultdict(list), defaultdict(list)
     for row in tables["people"]:
         people[row["Employee No."]].append(row)
@@ -310,6 +314,27 @@ def test_true_rates_and_cycles_are_recovered(cells, large, cell, first, last, wi
     assert abs(statistics.median(days) - 0.839 * won_days) < 3 * 1.25 * days_error
     assert large[1]["cells"][cell]["win_rate"] == win_rate
     assert large[1]["cells"][cell]["won_days"] == won_days
+
+
+def test_in_a_company_without_a_change_the_treated_teams_sell_as_before(tmp_path):
+    """Their deals of after the day are won as often as ever, and nobody else's deals or people are touched."""
+    truth = sample.write(tmp_path / "null", deals=12_000, changed=False, dirt=False)
+    real = sample.write(tmp_path / "real", deals=12_000, dirt=False)
+    after = [
+        row
+        for row in by_cell(read(tmp_path / "null"), truth)["treated_after"]
+        if row["Created"] < "2026-01"
+    ]
+    won = sum(row["State"] == WON for row in after)
+
+    assert truth["change"] == real["change"] | {"changed": False}
+    assert real["change"]["changed"] is True
+    assert list(truth["cells"]) == ["control", "treated_before"]
+    assert truth["cells"]["control"] == real["cells"]["control"]
+    assert len(after) > 700
+    assert abs(won / len(after) - 0.15) < 3 * math.sqrt(0.15 * 0.85 / len(after))
+    people = [(tmp_path / name / "people.csv").read_bytes() for name in ("null", "real")]
+    assert people[0] == people[1]
 
 
 def test_counts_by_cell_are_those_of_the_export(cells, large):

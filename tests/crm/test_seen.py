@@ -137,6 +137,28 @@ def test_stays_and_first_visits_are_those_of_the_day(one_deal, observe, n, outco
     assert list(visits.itertuples(index=False, name=None)) == causes
 
 
+@pytest.mark.parametrize("n", [0, 39, 90])
+def test_a_deal_was_given_to_whom_it_was_created_for(one_deal, observe, n):
+    """Whatever became of it, the deal was given to ann of team red."""
+    starts = observe(one_deal, day(n)).frame("SELECT owner, team FROM starts")
+
+    assert starts.values.tolist() == [["ann", "red"]]
+
+
+def test_a_snapshot_is_what_was_observed_that_day(one_deal, observe):
+    """Looking back from a day gives the views of the earlier day, and no look ahead."""
+    now = observe(one_deal, day(45))
+    deals = "SELECT status, owner, amount, exit_age FROM deals"
+
+    with now.at(day(25)) as then:
+        assert then.as_of == datetime.date.fromisoformat(day(25))
+        assert_frame_equal(then.frame(deals), observe(one_deal, day(25)).frame(deals))
+    with now.at(now.as_of) as same:
+        assert_frame_equal(same.frame(deals), now.frame(deals))
+    with pytest.raises(ValueError, match=f"must lie on {day(45)} or before.*found {day(46)}"):
+        now.at(day(46))
+
+
 def test_nothing_is_known_before_the_first_deal(one_deal):
     """A day before everything is refused, naming the first day that can be seen."""
     with pytest.raises(InputRefused, match="created on 2026-01-01; found 2025-12-31"):
@@ -274,6 +296,7 @@ VIEWS = {
     "first_visits": "deal_key, stage_order",
     "people": "person_id",
     "state_spells": "deal_key, spell",
+    "starts": "deal_key",
 }
 
 

@@ -287,3 +287,33 @@ def test_a_private_page_links_nothing_outside_its_folder():
 
     assert "../" not in document and "../" not in listed
     assert "<h1>王 &lt;b&gt;, as of 2026-06-30</h1>" in listed
+
+
+def test_a_notebook_that_asks_for_the_pages_gets_links_with_their_messages():
+    """
+    The other pages of the folder are named with what they say, the page itself is not, and no text becomes markup.
+    """
+    notebook = executed(html.pages(), html.paragraphs(html.PAGES))
+    facts = manifest()
+    facts["reports"][1] |= {"message": HOSTILE, "title": HOSTILE}
+
+    document = page.render(notebook, manifest=facts, name="sales_funnel")
+    listed = document.split('<ul class="pages">')[1].split("</ul>")[0]
+
+    assert document.count('<ul class="pages">') == 1  # what only looks like the place stays text
+    assert listed.count("<li>") == 1
+    assert '<a href="rep_ranking.html">' in listed
+    assert HOSTILE not in document and listed.count("&lt;script&gt;") == 2
+    assert "data-pages" not in document.replace("data-pages=&#34;", "")
+
+
+def test_a_page_without_others_says_so():
+    """
+    Alone in its folder, the page says that there is no other.
+    """
+    facts = manifest()
+    facts["reports"] = facts["reports"][:1]
+
+    document = page.render(executed(html.pages()), manifest=facts, name="sales_funnel")
+
+    assert "There is no other page in this folder." in document

@@ -7,7 +7,7 @@ import pytest
 from salesanalysis.report import settings
 from salesanalysis.report.exits import Exit, RunError
 
-from .tiny import PARAMETERS
+from .tiny import CELLS, PARAMETERS
 
 
 def refused(suite, match):
@@ -222,3 +222,42 @@ def test_another_day_is_refused(text):
         settings.day(text, today=date(2026, 7, 1))
 
     assert caught.value.code == Exit.USAGE
+
+
+def test_a_parameter_of_the_suite_reaches_each_notebook_that_declares_it(project):
+    """
+    It wins over the notebook's file, and the entry's own parameters win over it.
+    """
+    project.notebook("sales_funnel", (CELLS[0], PARAMETERS + 'team: str = ""\n', *CELLS[2:]))
+    project.write("params/rep_ranking.yaml", "within_days: 30\nshare: 1")
+    text = project.suite.read_text().replace(
+        "reports:", 'parameters: {within_days: 7, team: "a"}\nreports:'
+    )
+    project.write("params/monthly.yaml", text)
+
+    funnel, ranking = (report.parameters for report in settings.read(project.suite).reports)
+    project.write("params/monthly.yaml", text + "    parameters: {within_days: 90}\n")
+    own = settings.read(project.suite).reports[1].parameters
+
+    assert funnel == {"within_days": 7, "team": "a"}
+    assert ranking == {"within_days": 7, "share": 1.0}
+    assert own["within_days"] == 90
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        (
+            "parameters: {wihtin_days: 7}",
+            "parameters must be such that a notebook of the suite declares, but none declares wihtin_days",
+        ),
+        ("parameters: {within_days: a}", "monthly.yaml: parameters: within_days must be int"),
+        ('parameters: {as_of: "2026-01-01"}', "none declares as_of"),
+        ("parameters: [1]", "parameters must hold keys and values"),
+    ],
+)
+def test_a_parameter_of_the_suite_that_cannot_be_is_refused(project, line, match):
+    """
+    A name that no notebook takes is a slip of the pen, and the runner's own are set by the runner.
+    """
+    refused(project.write("params/monthly.yaml", f"{line}\n{project.suite.read_text()}"), match)

@@ -45,6 +45,7 @@ def write(
     as_of: datetime.date | None = None,
     dirt: bool = True,
     reps: int | None = None,
+    changed: bool = True,
 ) -> dict:
     """
     Write the sample company's CRM export.
@@ -68,11 +69,14 @@ def write(
         in a past export once what carries it was recorded.
     reps : int from 12 to 600, optional
         Reps over the 24 months, joiners and leavers included. Default: one for 75 deals, 12 to 400.
+    changed : bool
+        Without, nothing ever changes: the company to which a page on a change's effect must not ascribe one.
 
     Returns
     -------
     dict
-        What stands in ``truth.json``: ``as_of``, ``seed``, ``deals``, ``change`` (date, treated teams),
+        What stands in ``truth.json``: ``as_of``, ``seed``, ``deals``, ``change`` (date, treated and control teams,
+        whether it was a change at all),
         ``cells`` (true rates, cycles and share of required activities done, counts as of the day), ``case_mix``
         and ``tau`` (logit scale), ``reps``, ``stages``, ``paths`` (shares), ``payments`` (as of the day: deals
         never to be paid, refunded in full or in part, sums), ``rows`` per file, ``dirt`` per kind (``file``,
@@ -86,14 +90,14 @@ def write(
     folder = Path(folder)
     day = END.astype("M8[D]") if as_of is None else np.datetime64(as_of, "D")
     _check(folder, deals, seed, reps, day)
-    world = simulate(deals, seed, dirt=dirt, reps=reps)
+    world = simulate(deals, seed, dirt=dirt, reps=reps, changed=changed)
     cut = day.astype("M8[s]") + np.timedelta64(86_399, "s")
     folder.mkdir(parents=True, exist_ok=True)
     truth = {
         "as_of": str(day),
         "seed": seed,
         "deals": deals,
-        **_truth(world, cut),
+        **_truth(world, cut, changed=changed),
         "rows": {},
         "dirt": {},
     }
@@ -134,7 +138,7 @@ def _listed(deals: np.ndarray) -> dict:
     return {"count": len(deals), "deal_ids": export.deal_numbers(deals)}
 
 
-def _truth(world: World, cut: np.datetime64) -> dict:
+def _truth(world: World, cut: np.datetime64, *, changed: bool) -> dict:
     """The parameters the company was made with, and what came of them by the cut."""
     teams = world.staff.teams
     return {
@@ -142,8 +146,9 @@ def _truth(world: World, cut: np.datetime64) -> dict:
             "date": str(truth_of.CHANGED_ON),
             "treated_teams": teams["team"][teams["is_treated"]].tolist(),
             "control_teams": teams["team"][~teams["is_treated"]].tolist(),
+            "changed": changed,
         },
-        "cells": _cells(world, cut),
+        "cells": _cells(world, cut, CELLS if changed else CELLS[:-1]),
         "tau": truth_of.TAU,
         "case_mix": {
             "source": dict(zip(SOURCES, truth_of.SOURCE_EFFECT, strict=True)),
@@ -178,13 +183,13 @@ def _truth(world: World, cut: np.datetime64) -> dict:
     }
 
 
-def _cells(world: World, cut: np.datetime64) -> dict:
+def _cells(world: World, cut: np.datetime64, names: tuple[str, ...]) -> dict:
     """True rates and cycles by group of teams and process, and the counts by the cut."""
     now = export.state(world, cut)
     deals = world.deals.iloc[: len(now)]
     bases = truth_of.intercepts(world.deals)
     cells = {}
-    for number, name in enumerate(CELLS):
+    for number, name in enumerate(names):
         rows = (deals["cell"] == number).to_numpy()
         counts = now["status"][rows].value_counts()
         cells[name] = {

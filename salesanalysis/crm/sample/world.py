@@ -90,7 +90,9 @@ class World(NamedTuple):
     skills: np.ndarray  # by person, logit scale
 
 
-def simulate(n_deals: int, seed: int, *, dirt: bool, reps: int | None = None) -> World:
+def simulate(
+    n_deals: int, seed: int, *, dirt: bool, reps: int | None = None, changed: bool = True
+) -> World:
     """
     Let the company work for 24 months.
 
@@ -103,6 +105,8 @@ def simulate(n_deals: int, seed: int, *, dirt: bool, reps: int | None = None) ->
         Choose deals that will carry faults; those removed, or entered after they had ended, change the log.
     reps : int, optional
         Over the whole time; default one for 75 deals, 12 to 400.
+    changed : bool
+        Without, the teams that would work a new way go on as before.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def simulate(n_deals: int, seed: int, *, dirt: bool, reps: int | None = None) ->
     company = staff(streams[0], max(12, min(400, n_deals // 75)) if reps is None else reps)
     periods = list(rosters(company))
     skills = streams[1].normal(0, TAU, company.n_people)
-    deals = _deals(streams[2], n_deals, company, periods, skills)
+    deals = _deals(streams[2], n_deals, company, periods, skills, changed=changed)
     stage, raw = _paths(streams[3], deals)
     entered = working_time(raw)
     chosen = _choose_dirt(streams[4], stage, entered, deals) if dirt else {}
@@ -193,7 +197,9 @@ def _instant_key(deal: np.ndarray, at) -> np.ndarray:
     return np.asarray(deal, np.int64) * 2**32 + seconds
 
 
-def _deals(rng, n_deals: int, company: Staff, periods: list[Roster], skills) -> pd.DataFrame:
+def _deals(
+    rng, n_deals: int, company: Staff, periods: list[Roster], skills, *, changed: bool
+) -> pd.DataFrame:
     """Who wants what when, who gets it, and its true win probability."""
     u = np.sort(rng.random(n_deals))
     raw = _SPAN * (np.sqrt(1 + 2 * _GROWTH * (1 + _GROWTH / 2) * u) - 1) / _GROWTH
@@ -221,7 +227,7 @@ def _deals(rng, n_deals: int, company: Staff, periods: list[Roster], skills) -> 
     deals["expected_close"] = days + rng.integers(30, 91, n_deals)
     deals["loss_reason"] = rng.integers(-1, 5, n_deals)
     treated = company.teams["is_treated"].to_numpy()[team]
-    deals["cell"] = treated * (1 + (deals["created"] >= CHANGED_ON))
+    deals["cell"] = treated * (1 + changed * (deals["created"] >= CHANGED_ON))
     return _with_outcome(rng, deals, skills)
 
 
