@@ -118,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NOTEBOOK",
         help="run this notebook only; the other pages of that day stay",
     )
+    run.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="notebooks run at a time (default: as many as there are cores)",
+    )
     sample = _verb(verbs, "sample", "make the invented company's CRM export", _SAMPLE, _sample)
     sample.add_argument(
         "--deals",
@@ -165,6 +171,13 @@ def _verb(verbs, name: str, title: str, text: str, do: Callable) -> argparse.Arg
     return parser
 
 
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text}")
+    return value
+
+
 def _load(options: argparse.Namespace) -> None:
     from salesanalysis import crm
 
@@ -188,6 +201,7 @@ def _run(options: argparse.Namespace) -> None:
             process=options.process,
             out=options.out,
             only=options.only,
+            workers=options.workers,
             audiences=_audiences,
         )
     )

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -43,13 +45,14 @@ def run(
     only: str | None = None,
     audiences: readers.Audiences | None = None,
     cell_seconds: int = CELL_SECONDS,
+    workers: int | None = None,
     progress: Callable[[str], None] = to_stderr,
 ) -> Path:
     """
     Make the reports of a suite file and publish them under their as-of date.
 
     A notebook runs once, or once for each rep or team that it is for, in one kernel that forgets
-    its variables between two pages. Everything is made in a private folder, and nothing is
+    its variables between two pages; as many notebooks at a time as there are workers. Everything is made in a private folder, and nothing is
     published unless every page ends with its end mark and can be shown. Pages that other suites
     made for the date stay. The same inputs give the same bytes, except for the time of building,
     which ``SOURCE_DATE_EPOCH`` can fix.
@@ -72,6 +75,8 @@ def run(
         Says who the reps and teams are; needed if a notebook runs for each of them.
     cell_seconds : int
         How long one cell may take.
+    workers : int, optional
+        Notebooks run at a time; as many as this process may use cores if not given.
     progress : callable
         Receives pieces of text while the run goes on; see `COUNTER`.
 
@@ -100,12 +105,14 @@ def run(
         before = site.manifests(dated)
         pages = _kept(before, dated, inputs, chosen, is_whole=only is None)
         with publish.workspace(folder) as work:
-            for number, report in enumerate(chosen, start=1):
-                targets = _targets(report, people)
-                what = f"[{number}/{len(chosen)}] {report.name} "
-                what += f"{len(targets)} pages … " if report.audience in KINDS else "… "
-                making = _Making(report, inputs, work, cell_seconds)
-                _make(making, targets, pages, what, progress)
+            makings = [
+                _Making(report, inputs, work, number, _targets(report, people), cell_seconds)
+                for number, report in enumerate(chosen)
+            ]
+            for made in _make_all(makings, workers or _cores(), progress):
+                for folder_of_page, one in made:
+                    _refuse_taken(pages.get(folder_of_page, []), one)
+                    pages.setdefault(folder_of_page, []).append(one)
             return _publish(pages, before, inputs, people, work / "site", dated)
 
 
@@ -156,6 +163,10 @@ class _Inputs:
         }
 
 
+Target = tuple[str, dict[str, str]]
+"""A folder in that of the date, and the parameters that its page alone has."""
+
+
 @dataclass(frozen=True)
 class _Making:
     """What all pages of one notebook share."""
@@ -163,15 +174,13 @@ class _Making:
     report: settings.Report
     inputs: _Inputs
     work: Path
+    number: int
+    targets: Sequence[Target]
     cell_seconds: int
 
     @property
     def draft(self) -> Path:
-        return self.work / f"{self.report.name}.ipynb"
-
-
-Target = tuple[str, dict[str, str]]
-"""A folder in that of the date, and the parameters that its page alone has."""
+        return self.work / f"draft-{self.number}" / f"{self.report.name}.ipynb"
 
 
 def _targets(report: settings.Report, people: Mapping[str, Sequence[Reader]]) -> list[Target]:
@@ -180,31 +189,133 @@ def _targets(report: settings.Report, people: Mapping[str, Sequence[Reader]]) ->
     return [(LEADERSHIP if report.audience else EVERYONE, {})]
 
 
-def _make(
-    making: _Making,
-    targets: Sequence[Target],
-    pages: dict[str, list[Page]],
-    what: str,
-    progress: Callable[[str], None],
-) -> None:
-    """Run a notebook for each target, and add the pages to those of their folders."""
-    folder, began, n_warnings = EVERYONE, time.monotonic(), 0
-    progress(what)
+Made = list[tuple[str, Page]]
+"""Pages of one notebook, each with the name of its folder."""
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _make_all(
+    makings: Sequence[_Making], workers: int, progress: Callable[[str], None]
+) -> list[Made]:
+    """
+    Run the notebooks, several at a time, and give their pages in the order of the suite.
+
+    At the first failure, or when the run is told to end, every kernel is ended and the rest is not begun.
+    """
+    desk = _Desk(sum(len(making.targets) for making in makings), len(makings), progress)
+    with (
+        kernels.warm(making.report.notebook for making in makings) as warm,
+        ThreadPoolExecutor(max_workers=max(1, min(workers, len(makings)))) as pool,
+    ):
+        futures = [pool.submit(_make, making, warm, desk) for making in makings]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            for future in futures:
+                future.cancel()
+            if not all(map(_is_well, futures)):
+                desk.stop()
+    if failed := next((future for future in futures if not _is_well(future)), None):
+        desk.raise_first(failed)
+    return [future.result() for future in futures]
+
+
+def _is_well(future: Future) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+class _Desk:
+    """Where the notebooks at work report: progress, kernels to end, and what failed first."""
+
+    def __init__(self, n_pages: int, n_notebooks: int, progress: Callable[[str], None]) -> None:
+        self._lock = threading.Lock()
+        self._n_pages, self._n_made = n_pages, 0
+        self._n_notebooks, self._n_done = n_notebooks, 0
+        self._progress = progress
+        self._kernels: set[kernels.Kernel] = set()
+        self._is_stopped = False
+        self._first: BaseException | None = None
+
+    def begin(self, kernel: kernels.Kernel) -> None:
+        with self._lock:
+            self._kernels.add(kernel)
+            if self._is_stopped:
+                kernel.kill()
+
+    def end(self, kernel: kernels.Kernel) -> None:
+        with self._lock:
+            self._kernels.discard(kernel)
+
+    def made(self, name: str) -> None:
+        with self._lock:
+            self._n_made += 1
+            self._progress(f"{COUNTER}{self._n_made}/{self._n_pages} pages, {name} …")
+
+    def done(self, what: str) -> None:
+        with self._lock:
+            self._n_done += 1
+            self._progress(f"{COUNTER}")
+            self._progress(f"[{self._n_done}/{self._n_notebooks}] {what}\n")
+
+    def failed(self, what: str, error: BaseException) -> None:
+        with self._lock:
+            if self._first is None and not self._is_stopped:
+                self._first = error
+                self._progress(f"{COUNTER}")
+                self._progress(f"{what} failed\n")
+
+    def stop(self) -> None:
+        """End every kernel; what waits for one of them fails."""
+        with self._lock:
+            self._is_stopped = True
+            for kernel in self._kernels:
+                kernel.kill()
+
+    def raise_first(self, failed: Future) -> None:
+        """Raise what failed first; what was ended because of it is not told."""
+        if self._first is not None:
+            raise self._first
+        failed.result()
+
+
+def _make(making: _Making, warm: kernels.Warm | None, desk: _Desk) -> Made:
+    """Run a notebook for each target."""
+    folder, began, made = EVERYONE, time.monotonic(), []
+    name, draft = making.report.name, making.draft
+    what = f"{name}, {len(making.targets)} pages" if making.report.audience in KINDS else name
+    draft.parent.mkdir()
     try:
-        with kernels.started(making.report.notebook.parent) as kernel:
-            for number, (folder, own) in enumerate(targets, start=1):
-                made = _page(making, folder, own, kernel)
-                site.refuse_taken(pages.get(folder, []), made.entry)
-                pages.setdefault(folder, []).append(made)
-                n_warnings += made.entry["n_warnings"]
-                progress(f"{COUNTER}{what}{number}")
+        with kernels.started(making.report.notebook.parent, warm) as kernel:
+            desk.begin(kernel)
+            try:
+                for folder, own in making.targets:
+                    made.append((folder, _page(making, folder, own, kernel)))
+                    desk.made(name)
+            finally:
+                desk.end(kernel)
     except execute.FAILURES as error:
-        progress(f"{COUNTER}{what}")
-        progress("failed\n")
-        raise _failed(error, making, folder) from error
-    progress(f"{COUNTER}{what}")
+        failure = _failed(error, making, folder)
+        desk.failed(what, failure)
+        raise failure from error
+    n_warnings = sum(one.entry["n_warnings"] for _folder, one in made)
     warned = f", warnings: {n_warnings}" if n_warnings else ""
-    progress(f"{time.monotonic() - began:.1f} s{warned}\n")
+    desk.done(f"{what}: {time.monotonic() - began:.1f} s{warned}")
+    return made
+
+
+def _refuse_taken(pages: Sequence[Page], made: Page) -> None:
+    try:
+        site.refuse_taken(pages, made.entry)
+    except ValueError as error:
+        raise RunError(
+            f"{made.entry['name']}.ipynb: {error}; nothing was published", Exit.UNEXPECTED
+        ) from error
 
 
 def _page(making: _Making, folder: str, own: Mapping[str, str], kernel: kernels.Kernel) -> Page:

@@ -19,6 +19,13 @@ def project(tmp_path):
     return Project(tmp_path)
 
 
+class NoKernel:
+    """What a run does to a kernel beside running notebooks in it."""
+
+    def kill(self):
+        """There is nothing to end."""
+
+
 @pytest.fixture
 def no_kernel(monkeypatch):
     """
@@ -36,4 +43,5 @@ def no_kernel(monkeypatch):
         return nb
 
     monkeypatch.setattr(execute, "execute", executed)
-    monkeypatch.setattr(kernels, "started", nullcontext)
+    monkeypatch.setattr(kernels, "started", lambda folder, warm: nullcontext(NoKernel()))
+    monkeypatch.setattr(kernels, "warm", lambda notebooks: nullcontext())

@@ -64,10 +64,9 @@ def test_a_run_publishes_pages_notebooks_and_indexes(published):
             "rep_ranking.html", "rep_ranking.ipynb",
         )),
     }  # fmt: skip
-    assert re.fullmatch(
-        r"\[1/2\] sales_funnel … \d+\.\d s, warnings: 1\n\[2/2\] rep_ranking … \d+\.\d s\n",
-        published.progress,
-    )
+    lines = re.sub(r"\d+\.\d s", "… s", published.progress).splitlines()
+    assert [line[:5] for line in lines] == ["[1/2]", "[2/2]"]
+    assert {line[6:] for line in lines} == {"sales_funnel: … s, warnings: 1", "rep_ranking: … s"}
 
 
 def test_parameters_reach_the_notebook_with_their_types(published):
