@@ -13,6 +13,7 @@ from salesanalysis.crm.store import Session, literal, open_store, quoted
 from salesanalysis.crm.tables import SEGMENTS
 
 DEFAULT_STORE = "data/crm.duckdb"
+_ONE_DAY = datetime.timedelta(days=1)
 _KEPT: dict[tuple, dict[Hashable, Any]] = {}  # what was computed of a store as of a day
 _MOST_KEPT = 32  # stores and days at once: a report may look at many days of the past
 
@@ -30,7 +31,7 @@ class Seen:
     ``won_spells`` (each time
     a deal was won: ``won_on``, ``unwon_on``, owner, team and amount), ``state_spells`` (each time a deal was open,
     won, lost or removed: ``spell`` 1, 2, …, ``status``, ``begun_on``, owner and amount when it began), ``stays``, ``first_visits``, ``hand_overs`` (``deal_key``, ``handed_on``, ``from_owner``, ``owner``), ``changes``, ``stages``, ``people`` (one row per person),
-    ``people_history`` (one row per person and spell in a team), ``quotas``, ``credits``, ``activities``,
+    ``people_history`` (one row per person and spell in a team), ``quotas`` (those of a period are known the day before it), ``credits``, ``activities``,
     ``satisfaction``, ``payments``.
     """
 
@@ -176,6 +177,10 @@ def find_file(path: str | Path) -> Path:
     return path
 
 
+def _literal(day: datetime.date) -> str:
+    return f"DATE '{day.isoformat()}'"
+
+
 def _end_of_day(day: datetime.date, timezone: str) -> str:
     """First instant after the local day, in UTC."""
     midnight = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
@@ -184,7 +189,7 @@ def _end_of_day(day: datetime.date, timezone: str) -> str:
 
 
 def _make_views(session: Session, day: datetime.date, timezone: str, *, is_present: bool) -> None:
-    today = f"DATE '{day.isoformat()}'"
+    today = _literal(day)
     end = _end_of_day(day, timezone)
     loaded = {
         row[0]
@@ -215,7 +220,7 @@ def _make_views(session: Session, day: datetime.date, timezone: str, *, is_prese
         "state_spells": _state_spells(end, timezone),
         "hand_overs": _hand_overs(end, timezone),
         "payments": f"SELECT * FROM file.payments WHERE paid_on <= {today}",
-        "quotas": f"SELECT * FROM file.quotas WHERE period_start <= {today}",
+        "quotas": f"SELECT * FROM file.quotas WHERE period_start <= {_literal(day + _ONE_DAY)}",
         "credits": (
             "SELECT c.* FROM file.credits c WHERE c.deal_key IN "
             f"(SELECT deal_key FROM file.deal_versions WHERE status = 'won' AND valid_from < {end})"

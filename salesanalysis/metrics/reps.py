@@ -276,6 +276,7 @@ def attainment(seen: Seen, *, periods: int = 2) -> pd.DataFrame:
     )
     if quotas.empty:
         return pd.DataFrame(columns=columns)
+    quotas = quotas[quotas["period_start"] <= pd.Timestamp(seen.as_of)]
     starts = sorted(quotas["period_start"].unique())[-periods:]
     quotas = quotas[quotas["period_start"].isin(starts)]
     keys = ["holder_type", "holder", "period_start"]

@@ -22,7 +22,7 @@ STAGES = ["初步接触", "需求确认", "方案演示", "报价", "合同谈�
 WON, LOST = "赢单", "丢单"
 TABLES = ("deals", "stage_history", "owner_history", "deal_changes", "activities", "people")
 FILES = (*TABLES, "stages", "products", "quotas", "credits", "satisfaction", "payments")
-PLANS = {"Due", "Expected Close", "Old", "New", "End"}  # may lie in the future
+PLANS = {"Due", "Expected Close", "Old", "New", "Start", "End"}  # may lie in the future
 CHANGE = "2025-09-01"
 
 
@@ -244,7 +244,7 @@ def test_rep_quotas_add_up_to_about_the_teams(clean):
     quarters = {row["Start"] for row in clean["quotas"]}
     teams = {row["Holder"] for row in clean["quotas"] if row["Holder Type"] == "团队"}
 
-    assert len(quarters) == 8
+    assert len(quarters) == 9  # and the one that begins the day after the last
     for start in quarters:
         here = [row for row in clean["quotas"] if row["Start"] == start]
         total = Counter()
@@ -702,9 +702,11 @@ WHEN = {  # file -> when a row becomes known; what becomes known later: instant 
 def known_on(day, tables):
     """What the full export says about what was known at the end of a day."""
     end = f"{day} 24"
+    tomorrow = datetime.date.fromisoformat(day) + datetime.timedelta(days=1)
     known = {name: tables[name] for name in ("stages", "products")}
     for name, (since, later) in WHEN.items():
-        known[name] = [dict(row) for row in tables[name] if row[since] < end]
+        known_until = f"{tomorrow} 24" if name == "quotas" else end  # set the day before
+        known[name] = [dict(row) for row in tables[name] if row[since] < known_until]
         for row in known[name]:
             for instant, cells in later.items():
                 if row[instant] >= end:

@@ -159,6 +159,19 @@ def test_a_snapshot_is_what_was_observed_that_day(one_deal, observe):
         now.at(day(46))
 
 
+@pytest.mark.parametrize(("as_of", "n"), [("2026-06-29", 0), ("2026-06-30", 1), ("2026-07-01", 1)])
+def test_a_quota_is_known_the_day_before_its_period(load_tables, observe, as_of, n):
+    """At the end of a quarter the quotas of the next one can be compared with its forecast."""
+    quota = {
+        "holder_type": "team", "holder_id": "red", "period_start": "2026-07-01",
+        "period_end": "2026-09-30", "measure": "amount", "value": "5",
+    }  # fmt: skip
+    deal = {"deal_id": "1", "created_at": moment(0), "stage": "A", "status": "open"}
+    store = load_tables({"deals": [deal], "quotas": [quota]}, extracted_on="2026-12-31")
+
+    assert len(observe(store, as_of).frame("SELECT * FROM quotas")) == n
+
+
 def test_nothing_is_known_before_the_first_deal(one_deal):
     """A day before everything is refused, naming the first day that can be seen."""
     with pytest.raises(InputRefused, match="created on 2026-01-01; found 2025-12-31"):

@@ -297,8 +297,8 @@ def people(world: World, cut: np.datetime64) -> Table:
 
 
 def quotas(world: World, cut: np.datetime64) -> Table:
-    """``quotas.csv``: amounts by quarter, entered on the quarter's first day."""
-    known = world.quotas[world.quotas["start"] <= cut]
+    """``quotas.csv``: amounts by quarter, entered on the day before the quarter."""
+    known = world.quotas[world.quotas["start"] <= cut + np.timedelta64(1, "D")]
     is_team = known["is_team"].to_numpy()
     holder = known["holder"].to_numpy()
     team = world.staff.teams["team"].to_numpy()[np.where(is_team, holder, 0)]

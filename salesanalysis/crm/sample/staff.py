@@ -204,7 +204,7 @@ def teammates(rng: np.random.Generator, roster: Roster, persons: np.ndarray) -> 
 
 def quotas(rng: np.random.Generator, staff: Staff, *, expected: float) -> pd.DataFrame:
     """
-    Set quotas at the start of each quarter for the reps then in a team, and for the teams.
+    Set quotas on the day before each quarter for the reps then in a team, and for the teams.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def quotas(rng: np.random.Generator, staff: Staff, *, expected: float) -> pd.Dat
         included), ``value`` (CNY, whole ten thousands or, for a person, thousands).
     """
     frames = []
-    for start in pd.date_range("2024-07-01", "2026-04-01", freq="QS"):
+    for start in pd.date_range("2024-07-01", "2026-07-01", freq="QS"):
         spells = staff.spells
         here = spells[(spells["start"] <= start) & ~(spells["end"] <= start)]
         level = expected * (1.25 if start.year == 2026 else 1.1)
