@@ -21,6 +21,7 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
         self.run("SET TimeZone = 'UTC'")
+        self.run("SET enable_progress_bar = false")  # it would print into a page's notebook
 
     def run(self, sql: str, parameters: tuple = ()) -> None:
         """Run a statement and finish it."""

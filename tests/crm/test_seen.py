@@ -172,6 +172,13 @@ def test_a_quota_is_known_the_day_before_its_period(load_tables, observe, as_of,
     assert len(observe(store, as_of).frame("SELECT * FROM quotas")) == n
 
 
+def test_a_slow_query_prints_nothing(one_deal, observe):
+    """The engine's own progress bar would be an output that no page may show."""
+    setting = "SELECT current_setting('enable_progress_bar') AS is_shown"
+
+    assert not observe(one_deal, day(50)).frame(setting)["is_shown"].item()
+
+
 def test_nothing_is_known_before_the_first_deal(one_deal):
     """A day before everything is refused, naming the first day that can be seen."""
     with pytest.raises(InputRefused, match="created on 2026-01-01; found 2025-12-31"):
