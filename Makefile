@@ -2,7 +2,7 @@
 # The virtual environment is made from requirements.lock, hash by hash; PYTHON names the Python 3.11+ to start from.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: reports appraisal test lint lab lock golden benchmark benchmark-appraisal clean
+.PHONY: reports appraisal test lint lab lock golden studies benchmark benchmark-appraisal benchmark-simulations clean
 .DELETE_ON_ERROR:
 
 reports: data/crm.duckdb
@@ -25,6 +25,14 @@ benchmark: .venv/ready
 
 benchmark-appraisal: .venv/ready
 	$(BIN)/python benchmarks/appraisal.py
+
+benchmark-simulations: .venv/ready
+	$(BIN)/python benchmarks/twins.py
+	$(BIN)/python benchmarks/forecast.py
+
+# Does the suite hold what it says? An hour or more on two cores; writes docs/studies.md.
+studies: .venv/ready
+	$(BIN)/python studies/run.py
 
 golden: .venv/ready
 	$(BIN)/python -m pytest tests/metrics/test_sql.py --write-golden

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import charts, html, numbers, words
+from . import bottlenecks, charts, html, numbers, words
 from .figures import (
     deals,
     estimate,
@@ -20,7 +20,7 @@ from .figures import (
     won_in_time,
 )
 from .html import Html
-from .tables import gate_value, is_ranking, rep_name
+from .tables import gate_value, is_ranking, nameable_segments, rep_name
 from .words import _
 
 MOST_SEGMENTS = 3  # that a sentence names
@@ -36,9 +36,10 @@ def sales_funnel(
     seen: Any,
     within_days: int,
     reason: str | None = None,
+    levers: pd.DataFrame | None = None,
 ) -> Html:
     """
-    Answer how deals move: the share won in time, the stage from which the fewest go on.
+    Answer how deals move: the share won in time, the stage from which the fewest go on, the top lever.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ def sales_funnel(
         Days within which ``cumulative`` counts.
     reason : str, optional
         Why there is no stage history.
+    levers : DataFrame, optional
+        As ``bottlenecks.levers`` gives. The step worth improving first is named where it can be told.
     """
     states = _state_cards(status, seen)
     won = pd.DataFrame()
@@ -80,6 +83,7 @@ def sales_funnel(
     if len(steps):
         message += _step_message(steps)
         cards.append(_step_card(steps))
+    message += bottlenecks.clause(levers)
     if len(times):
         cards.append(_time_card(times))
     cards += [states["won"], states["open"]]
@@ -196,6 +200,8 @@ def segments(table: pd.DataFrame, *, seen: Any) -> Html:
     """
     Say how many segments differ from the rest by more than chance, and name the clearest.
 
+    Reps and groups with few deals are left out, as in ``tables.segments``.
+
     Parameters
     ----------
     table : DataFrame, as ``funnel.segments`` gives
@@ -206,10 +212,11 @@ def segments(table: pd.DataFrame, *, seen: Any) -> Html:
     --------
     >>> from types import SimpleNamespace
     >>> seen = SimpleNamespace(as_of=pd.Timestamp("2026-06-30"))
-    >>> table = pd.DataFrame({"q_value": [0.31, 0.08, float("nan")]})
+    >>> table = pd.DataFrame({"kind": "region", "n_deals": 50, "q_value": [0.31, 0.08, None]})
     >>> str(segments(table, seen=seen)).replace(numbers.NO_BREAK, " ")
     '<p>As of 30 Jun 2026, none of the 2 comparisons stands out (smallest q 0.080).</p>\\n'
     """
+    table = nameable_segments(table)
     if table.empty:
         return html.stack()
     date = numbers.date(seen.as_of)

@@ -17,6 +17,8 @@ from .charts import OUTCOMES, truncated, with_currency
 from .html import Html
 from .words import _, label
 
+MOST_SEGMENT_ROWS = 40  # comparisons that a table shows, the clearest
+FEWEST_OF_SEGMENT = 30  # deals of a group that is compared with the rest by name
 INFLOWS = ("starts", "advanced_in", "skipped_in", "moved_back_in", "handed_in", "reopened")
 
 
@@ -143,14 +145,20 @@ def time_in_stage(table: pd.DataFrame, *, seen: Any, reason: str | None = None) 
 
 def segments(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
     """
-    Show next-step conversion of each segment against the rest, in the order given.
+    Show next-step conversion of the clearest segments against the rest, in the order given.
+
+    Reps and small groups are left out (`nameable_segments`); of the others the `MOST_SEGMENT_ROWS`
+    with the smallest q are shown.
     """
     what = _("Next-step conversion by segment, each against the rest")
-    if table.empty:
+    of = nameable_segments(table)
+    if of.empty:
         return missing(what, seen=seen, reason=reason)
+    clearest = of["q_value"].rank(method="first", na_option="bottom") <= MOST_SEGMENT_ROWS
+    shown = of[clearest]
     columns = [
         Column(label("kind"), "text", lambda row: label(row.kind)),
-        *place_columns(table),
+        *place_columns(shown),
         *count_columns("n_deals"),
         *estimate_columns("advanced_rate"),
         Column(label("difference"), "number", lambda row: numbers.points(row.difference)),
@@ -166,7 +174,8 @@ def segments(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Ht
         "rows with q below 0.05, about one in twenty differs by chance alone. A difference is not "
         "a cause."
     )
-    return show(table, columns, what, seen, note, row_header=1)
+    note = " ".join([note, *_note_of_left_out(len(of) - len(shown), len(table) - len(of))])
+    return show(shown, columns, what, seen, note, row_header=1)
 
 
 def status_now(table: pd.DataFrame, *, seen: Any, reason: str | None = None) -> Html:
@@ -575,6 +584,21 @@ def rep_name(name: Any, group: Any) -> str:
     return words.person_or_team(group if pd.isna(name) else name)
 
 
+def nameable_segments(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Give the segments that a page may compare with the rest: no person, no group of few deals.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"kind": ["owner", "region", "region"], "n_deals": [90, 30, 29]})
+    >>> nameable_segments(table).index.tolist()
+    [1]
+    """
+    if table.empty:
+        return table
+    return table[(table["kind"] != "owner") & (table["n_deals"] >= FEWEST_OF_SEGMENT)]
+
+
 def rank_places(gate: Any) -> float:
     """
     Give how many places a rep could hold on average, all reps at once with 95 % confidence.
@@ -824,6 +848,26 @@ def _case_mix(gate: Any) -> list[str]:
         for key, text in sentences.items()
         if key in gate and gate_value(gate, key)
     ]
+
+
+def _note_of_left_out(n_less_clear: int, n_not_named: int) -> list[str]:
+    """How many comparisons a table does not show, and why."""
+    notes = []
+    if n_less_clear:
+        text = words.translate_n(
+            "{n} more comparison with a larger q is not shown.",
+            "{n} more comparisons with a larger q are not shown.",
+            n_less_clear,
+        )
+        notes.append(text.format(n=numbers.count(n_less_clear)))
+    if n_not_named:
+        text = words.translate_n(
+            "{n} row of a rep, or of a group with fewer than {fewest} deals, is left out.",
+            "{n} rows of reps, and of groups with fewer than {fewest} deals, are left out.",
+            n_not_named,
+        )
+        notes.append(text.format(n=numbers.count(n_not_named), fewest=FEWEST_OF_SEGMENT))
+    return notes
 
 
 def _or_nothing(text: Any) -> str:

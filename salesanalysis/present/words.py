@@ -95,15 +95,27 @@ class Measure(NamedTuple):
 
 
 MEASURES = {
-    "sales_funnel": ("stage_accounting", "step_conversion", "cumulative", "time_in_stage"),
-    "cohort_conversion": ("cohort_rate", "closed_rate", "sales_cycle"),
-    "rep_ranking": ("shrunk_rate", "rank", "attainment"),
+    "sales_funnel": (
+        *("stage_accounting", "step_conversion", "cumulative", "time_in_stage"),
+        *("stage_lever", "opportunity_point", "velocity"),
+    ),
+    "cohort_conversion": ("cohort_rate", "closed_rate", "sales_cycle", "null_twin"),
+    "rep_ranking": ("shrunk_rate", "rank", "attainment", "null_twin"),
     "scorecard": ("score", "evidence", "score_rank"),
     "kpi_audit": ("reliability", "leading", "influence"),
     "process_conformance": ("actions_in_time", "off_the_path", "worth"),
     "account_history": ("outstanding", "contact", "account_satisfaction"),
     "attention": ("value_at_stake", "needs_attention"),
     "incentives": ("payout", "clawback", "near_a_step"),
+    "pipeline_forecast": (
+        *("forecast_range", "forecast_trust", "pipeline_movements", "pipeline_coverage"),
+        *("slip_rate", "push_count"),
+    ),
+    "change_impact": (
+        *("change_verdict", "change_won", "change_days", "change_turnover", "change_satisfaction"),
+        *("against_others", "null_twin"),
+    ),
+    "executive_summary": ("bookings_measure", "bridge_measure", "chance_measure", "worth_measure"),
 }
 """The measures that each notebook defines."""
 
@@ -128,6 +140,11 @@ def label(column: str) -> str:
     labels |= _labels_of_accounts()
     labels |= _labels_of_attention()
     labels |= _labels_of_incentives()
+    labels |= _labels_of_summary()
+    labels |= _labels_of_bottlenecks()
+    labels |= _labels_of_twins()
+    labels |= _labels_of_impact()
+    labels |= _labels_of_forecast()
     if column not in labels:
         raise KeyError(f'column "{column}" has no label; give it one in present/words.py')
     return labels[column]
@@ -346,6 +363,77 @@ def _labels_of_attention() -> dict[str, str]:
     }
 
 
+def _labels_of_bottlenecks() -> dict[str, str]:
+    return {
+        "benchmark_rate": _("Benchmark"),
+        "benchmark_groups": _("Reached by"),
+        "gain_per_month": _("Wins gained a month"),
+        "top_share": _("Gains most: probability"),
+        "amount_per_month": _("Amount gained a month"),
+        "velocity_lever": _("Lever"),
+        "velocity_meaning": _("What it is"),
+        "velocity_value": _("Value"),
+        "rest_rate": _("The rest"),
+        "little_attention": _("What it gets little of"),
+        "extra_wins_per_month": _("Wins more a month"),
+        "extra_amount_per_month": _("Amount more a month"),
+    }
+
+
+def _labels_of_forecast() -> dict[str, str]:
+    return {
+        "forecast_period": _("Quarter"),
+        "forecast_booked": _("Won already"),
+        "forecast_median": _("Estimate"),
+        "forecast_range80": _("Likely (80 %)"),
+        "forecast_range95": _("Range (95 %)"),
+        "reach_quota_share": _("Quota reached in"),
+        "from_open": _("From deals open now"),
+        "from_new": _("From deals not created yet"),
+        "largest_deal_share": _("Largest deal decides"),
+        "win_share": _("Chance to be won by then"),
+        "expected_amount": _("Amount × chance"),
+        "snapshot_on": _("Made at the end of"),
+        "actual": _("What came"),
+        "weighted_pipeline": _("Weighted pipeline said"),
+        "last_quarter": _("Last 13 weeks said"),
+        "forecast_method": _("Way of forecasting"),
+        "crps": _("Typical miss"),
+        "forecast_skill": _("Simulation better than this"),
+        "forecast_bias": _("Said / came"),
+        "forecast_held80": _("80 % range held"),
+        "forecast_held95": _("95 % range held"),
+        "brier": _("Chance score"),
+        "said_share": _("Chance said"),
+        "said_mean": _("Said on average"),
+        "happened_rate": _("Came true"),
+        "waterfall_step": _("Step"),
+        "amount_before": _("Amount before"),
+        "amount_after": _("Amount after"),
+        "close_before": _("Expected close before"),
+        "close_after": _("Expected close after"),
+        "seen_on": _("Pipeline at the end of"),
+        "n_open_due": _("Open and due"),
+        "amount_open_due": _("Open and due, amount"),
+        "n_from": _("Won from it"),
+        "n_other": _("Won from others"),
+        "amount_from": _("Won from it"),
+        "amount_other": _("Won from others"),
+        "yield_ratio": _("Yield"),
+        "remaining_quota": _("Left of the quota"),
+        "coverage": _("Coverage"),
+        "n_slipped": _("Slipped"),
+        "slipped_rate": _("Slip rate"),
+        "due_won_rate": _("Won of those due"),
+        "amount_due": _("Amount due"),
+        "amount_slipped": _("Amount slipped"),
+        "pushes": _("Moved to a later day"),
+        "push_open": _("Open now"),
+        "push_won": _("Won"),
+        "push_lost": _("Lost"),
+    }
+
+
 def _labels_of_incentives() -> dict[str, str]:
     return {
         "plan": _("Plan"),
@@ -371,6 +459,93 @@ def _labels_of_incentives() -> dict[str, str]:
         "jump": _("Jump on reaching it"),
         "at_least": _("At least"),
         "pays": _("Left if closed"),
+    }
+
+
+def _labels_of_impact() -> dict[str, str]:
+    return {
+        "impact_measure": _("Measure"),
+        "impact_verdict": _("Verdict"),
+        "impact_before": _("Before"),
+        "impact_after": _("Since"),
+        "impact_effect": _("Change"),
+        "impact_joint_range": _("Likely"),
+        "impact_control_before": _("Comparison group, before"),
+        "impact_control_after": _("Comparison group, since"),
+        "impact_against_control": _("Change beyond the comparison group"),
+        "impact_n_both": _("Number, before → since"),
+        "impact_usual_figure": _("Usual figure"),
+        "impact_naive_before": _("Dashboard, before"),
+        "impact_naive_after": _("Dashboard, since"),
+        "impact_naive_p_value": _("p of the usual test"),
+        "impact_twin_median": _("Since, if nothing had changed (median)"),
+        "impact_twin_span": _("95 % of the time within"),
+        "impact_twin_p_value": _("p of the twin"),
+        "impact_at_equal_age": _("Verdict at equal age"),
+        "impact_arm": _("Which"),
+        "impact_period_of_change": _("When"),
+        "impact_cell": _("Kind of deal"),
+        "impact_placebo_day": _("If the change had been on"),
+        "impact_placebo_range": _("97.5 % interval"),
+        "impact_is_found": _("Found"),
+        "impact_is_true_day": _("Is it the change?"),
+        "impact_mix_effect": _("By the mix (points)"),
+        "impact_mix_rate_effect": _("By the rate (points)"),
+        "shown_age": _("By age (days)"),
+        "n_treated": _("Deals, changed"),
+        "treated_rate": _("Won, changed"),
+        "n_control": _("Deals, did not change"),
+        "control_rate": _("Won, did not change"),
+        "n_before": _("Deals before"),
+        "n_after": _("Deals since"),
+        "share_before": _("Share of deals before"),
+        "share_after": _("Share of deals since"),
+        "rate_before": _("Won before"),
+        "rate_after": _("Won since"),
+        "before_rate": _("Won before"),
+        "expected_rate": _("Expected without an effect"),
+        "after_rate": _("Won since"),
+    }
+
+
+def _labels_of_twins() -> dict[str, str]:
+    return {
+        "twin_figure": _("Figure"),
+        "twin_seen": _("On your data"),
+        "twin_range": _("95 % range"),
+        "twin_best_rate": _("Highest share won"),
+        "twin_worst_rate": _("Lowest share won"),
+        "twin_spread": _("Distance between them (points)"),
+        "twin_n_flagged_low": _("Reps marked “below the others”"),
+        "twin_chi2": _("Whole list against luck (chi²)"),
+        "twin_mean_cycle_days": _("Mean sales cycle of the won (days)"),
+        "twin_won_created_rate": _("Created win rate, so far"),
+        "twin_won_closed_rate": _("Closed win rate, so far"),
+    }
+
+
+def _labels_of_summary() -> dict[str, str]:
+    return {
+        "worth_in_a_quarter": _("Worth in a quarter"),
+        "who_acts": _("Who"),
+        "evidence_page": _("Shown on page"),
+        "kind_of_deal": _("Kind of deal"),
+        "n_closed": _("Deals closed"),
+        "share_won": _("Share won"),
+        "mean_amount": _("Mean amount of the won"),
+        "bookings": _("Bookings"),
+        "target": _("Target"),
+        "n_no_amount": _("Won without an amount"),
+        "quarter_of_bookings": _("Quarter"),
+        "mover": _("Team, segment or product"),
+        "change_amount": _("Change"),
+        "change_share": _("In per cent"),
+        "chance_alone": _("Chance alone"),
+        "is_beyond_chance": _("Is it real?"),
+        "n_won_both": _("Deals won"),
+        "bridge_step": _("Cause"),
+        "bridge_value": _("Effect"),
+        "bridge_meaning": _("What it is"),
     }
 
 
@@ -729,6 +904,11 @@ def measure(name: str) -> Measure:
         **_audit_measures(),
         **_attention_measures(),
         **_incentive_measures(),
+        **_forecast_measures(),
+        **_summary_measures(),
+        **_bottleneck_measures(),
+        **_twin_measures(),
+        **_impact_measures(),
     }[name]
 
 
@@ -781,6 +961,165 @@ def _attention_measures() -> dict[str, Measure]:
                 ),
             ),
             not_for=_("Judging a person: a longer list often means more deals, or better records."),
+        ),
+    }
+
+
+def _bottleneck_measures() -> dict[str, Measure]:
+    return {
+        "stage_lever": Measure(
+            name=_("Wins gained at a stage"),
+            what=_("Which step is worth improving first?"),
+            definition=_(
+                "Leads a month × share of leads won × (benchmark / own rate − 1), not below 0; the share of leads won is "
+                "the product of the step rates. Benchmark: the rate that the better quarter of the groups reaches."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "First visits from stage history; rates of groups by a normal random effect; range and probability from "
+                "draws of the step rates."
+            ),
+            caveats=(
+                _("It says what the rate is worth, not how to raise it, nor what that costs."),
+                _("Where deals skip a stage its gain counts only the winners that passed it."),
+                _("The benchmark itself is an estimate and taken as given."),
+            ),
+            not_for=_("Judging a team: what it was given matters as much as how it works."),
+        ),
+        "opportunity_point": Measure(
+            name=_("Opportunity point"),
+            what=_("Which segment converts well and gets little attention?"),
+            definition=_(
+                "A segment whose cohort win rate is above that of the rest (q < 0.05) and which has fewer activities a "
+                "week than the rest, or a share of the new deals below the average of its kind that does not grow."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Deals and done activities; Aalen-Johansen with MOVER interval; Benjamini-Hochberg."
+            ),
+            caveats=(
+                _("The next deals of a segment may convert less well than those it had so far."),
+                _("Chosen because they look good: expect somewhat less."),
+            ),
+            not_for=_("Proof that more attention brings more wins: try it with some deals first."),
+        ),
+        "velocity": Measure(
+            name=_("Sales velocity, as its four levers"),
+            what=_("What do the four numbers of the usual formula stand at?"),
+            definition=_("Open deals × mean won amount × closed win rate / cycle days."),
+            numerator="",
+            denominator="",
+            source=_("Deals: state, amount, created and closed."),
+            caveats=(_("A longer cycle makes more open deals, which the formula counts as good."),),
+            not_for=_("Finding a bottleneck, or comparing teams."),
+        ),
+    }
+
+
+def _forecast_measures() -> dict[str, Measure]:
+    return {
+        "forecast_range": Measure(
+            name=_("Forecast of a quarter"),
+            what=_("What will be won until the end of the quarter, and how sure is that?"),
+            definition=_(
+                "What is won already, and what simulated weeks bring: every open deal goes on, is lost or stays as deals of "
+                "its stage and time in it did in the last year's weeks, and new deals come in as they did."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Stage history and closings of at most 52 weeks, as known on the as-of date; amounts of open deals, of new "
+                "ones drawn from the latest won."
+            ),
+            caveats=(
+                _("It takes the weeks to come to be like the last year's: a change shows up late."),
+                _("It knows stage, time in it and amount, not the customer nor what a rep knows."),
+                _("The estimate is the middle of the range, not a promise."),
+            ),
+            not_for=_("Judging a person, or setting a quota."),
+        ),
+        "forecast_trust": Measure(
+            name=_("Back-test"),
+            what=_("Would such forecasts have come true?"),
+            definition=_(
+                "The same forecast made as of days of the past, from what was known then, for the 13 weeks after; compared "
+                "with what came, beside the weighted pipeline and the last 13 weeks."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Snapshots six weeks apart; CRPS, Brier score, Wilson intervals."),
+            caveats=(
+                _("Neighbouring snapshots share half of their weeks: eight are worth about four."),
+                _(
+                    "Where past 80 % ranges held less often, they are widened here: a rule of thumb."
+                ),
+            ),
+            not_for=_("A promise that the next one holds."),
+        ),
+        "pipeline_movements": Measure(
+            name=_("Pipeline movements"),
+            what=_("Where did the pipeline of a quarter go?"),
+            definition=_(
+                "Start + created + pulled in + reopened + increased − decreased − pushed out − won − lost − removed = end, "
+                "to the cent, of open deals whose expected close lies in the quarter, as known at its start and its end."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Deals, changes of amount and of expected close."),
+            caveats=(
+                _("Net between start and end: a move that was taken back does not show."),
+                _("A deal that is won counts as due in the quarter it is won in."),
+                _("Open deals without a date, or with one that is over, are counted apart."),
+            ),
+            not_for=_("Stage conversion: see the sales funnel."),
+        ),
+        "pipeline_coverage": Measure(
+            name=_("Coverage"),
+            what=_("Is there enough pipeline for what is left of the quota?"),
+            definition=_(
+                "Open amount due in the quarter / (quota − won already). What is needed: 1 / mean past yield, yield being all "
+                "that was won in the rest of a quarter by its pipeline at the same week."
+            ),
+            numerator=_("Amount of open deals due in the quarter."),
+            denominator=_("Quotas of the teams together, less what is won in the quarter."),
+            source=_("Deals, changes of expected close as then known, quotas of teams."),
+            caveats=(
+                _("“3 × the quota” is folklore: what is needed is the company's own past."),
+                _("It is not 1 / win rate: deals created and won within the quarter count too."),
+            ),
+            not_for=_("Comparing companies, or quarters at different weeks."),
+        ),
+        "slip_rate": Measure(
+            name=_("Slip rate"),
+            what=_("How many of the deals due in a quarter were still open at its end?"),
+            definition=_(
+                "Still open at the end of the quarter / open and due in it as known at its start. Won + lost + removed + "
+                "slipped = all."
+            ),
+            numerator=_("Deals still open at the end."),
+            denominator=_("Deals due in the quarter as known at its start."),
+            source=_(
+                "Deals and changes of expected close, as known on the two days; Wilson interval."
+            ),
+            caveats=(
+                _("The set is fixed at the start: one fixed later hides slips."),
+                _("Deals created in the quarter are not in it."),
+            ),
+            not_for=_("Judging a rep: dates that are entered with care slip too."),
+        ),
+        "push_count": Measure(
+            name=_("Push count"),
+            what=_("How often is the expected close moved to a later day?"),
+            definition=_("Changes of the expected close to a later day, per deal."),
+            numerator="",
+            denominator="",
+            source=_("Changes of expected close."),
+            caveats=(
+                _("Deals that live longer have more time to be moved: no cause of anything."),
+            ),
+            not_for=_("Predicting a single deal."),
         ),
     }
 
@@ -841,6 +1180,85 @@ def _incentive_measures() -> dict[str, Measure]:
             source=_("The same lines."),
             caveats=(_("A step that pays a jump also rewards moving a deal's date."),),
             not_for=_("Pressing a customer to sign early."),
+        ),
+    }
+
+
+def _summary_measures() -> dict[str, Measure]:
+    return {
+        "bookings_measure": Measure(
+            name=_("Bookings of a quarter"),
+            what=_("What did we win, against target and the quarter before?"),
+            definition=_(
+                "Amounts of the deals won as of the day, in the last calendar quarter that is over, by day of winning. "
+                "Target: amount quotas of all teams, without these of the persons who manage nobody with one."
+            ),
+            numerator=_("For the attainment: bookings."),
+            denominator=_("For the attainment: the target."),
+            source=_("Deals and quotas; where no won deal has an amount, deals are counted."),
+            caveats=(
+                _("A deal opened again since is not in it."),
+                _("One or two large deals can decide a quarter: read the range."),
+            ),
+            not_for=_("A quarter that the source did not record from its first day: it is n/a."),
+        ),
+        "bridge_measure": Measure(
+            name=_("Why bookings changed"),
+            what=_("How much of the change is number, kind, share won or amount of the deals?"),
+            definition=_(
+                "Bookings = deals closed × sum over kinds of (share of the deals closed × share won × mean amount). Each "
+                "cause is what changing it alone does, averaged over all orders (Shapley), so that they add up."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Deals closed in both quarters; ranges from draws of the number closed (gamma), shares (Dirichlet), shares "
+                "won (beta) and mean amounts (inverse gamma)."
+            ),
+            caveats=(
+                _(
+                    "Deals count when they close: losses recorded late lower the share won. The cohort win rate is free of that."
+                ),
+                _("A cause is arithmetic, not a reason: why fewer were won it does not say."),
+            ),
+            not_for=_("Judging a team on one quarter."),
+        ),
+        "chance_measure": Measure(
+            name=_("Chance alone, of a team, segment or product"),
+            what=_("How large a change says nothing?"),
+            definition=_(
+                "z × root of the sum of squared amounts of the deals won in both quarters: how far the difference moves if "
+                "each could as well have been won in the other one. z for all groups compared together (Bonferroni)."
+            ),
+            numerator="",
+            denominator="",
+            source=_("Won deals of both quarters."),
+            caveats=(
+                _(
+                    "The largest changes are shown because they are large: most of them shrink in the next quarter."
+                ),
+            ),
+            not_for=_("Proof that nothing changed where a change is smaller."),
+        ),
+        "worth_measure": Measure(
+            name=_("Worth of an action"),
+            what=_("Which action is worth most in a quarter?"),
+            definition=_(
+                "Rolling a change out: its effect on the win rate against the groups that did not change × deals that the "
+                "others are given in a quarter × their mean won amount. A stage: wins gained at the rate others reach. A "
+                "segment: wins gained at an average share of the new deals. Deals to decide on: amount × chance in this "
+                "quarter and the next. Pipeline: what it lacks of the target at the usual yield. Old deals: amount × share won."
+            ),
+            numerator="",
+            denominator="",
+            source=_("The pages named beside each action; the range is that of the effect."),
+            caveats=(
+                _(
+                    "Gained, at stake, missing and counted on too much are not the same, though all are money."
+                ),
+                _("Worths overlap: they must not be added up."),
+            ),
+            not_for=_("A promise: what worked there may work less here."),
         ),
     }
 
@@ -1008,6 +1426,152 @@ def _rep_measures() -> dict[str, Measure]:
                 _("A running period is not comparable with a finished one."),
             ),
             not_for=_("Ranking ramping reps with ramped ones."),
+        ),
+    }
+
+
+def _impact_measures() -> dict[str, Measure]:
+    return {
+        "change_verdict": Measure(
+            name=_("Verdict on a change"),
+            what=_(
+                "Is it more than chance, than the youth of the deals, than what changed everywhere?"
+            ),
+            definition=_(
+                "The first that applies. Not estimable: too few cases, or not followed long enough. Artefact possible: the "
+                "range of the change holds none, while the dashboard's usual test finds one and the null twin shows the "
+                "same. Compatible with no change: the range holds none, or it is no more than a return to normal. Changed, "
+                "cause open: it is more, but nobody is left to compare with, or the others may have moved as well. Changed "
+                "against the comparison group: those that changed moved more than the others, the same way."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Each measure below; ranges hold for all measures together (Bonferroni), so that where nothing changed, a "
+                "page says “changed” of any measure in at most 5 % of cases."
+            ),
+            caveats=(
+                _("Compatible with no change is not the same as proof of none: read the range."),
+                _("With less than 90 days since the change every verdict is provisional."),
+                _("Whoever changed was not drawn by lot: another reason may lie behind both."),
+            ),
+            not_for=_("Judging a person, or a promise that the same happens elsewhere."),
+        ),
+        "change_won": Measure(
+            name=_("Share won, before and since"),
+            what=_("Are more of the deals created since the change won by the same age?"),
+            definition=_(
+                "Probability that a deal is won by the age named, lost competing. Deals created before the change are "
+                "followed until the day before it, those created since until now."
+            ),
+            numerator=_("Deals won by that age."),
+            denominator=_("Deals created, each for as long as it was followed."),
+            source=_(
+                "Deals by the group they were given to; Aalen-Johansen, Wilson on the effective number of independent "
+                "deals (those of one rep are alike), MOVER for the change."
+            ),
+            caveats=(
+                _("Read at a lower age where the one asked for is not reached."),
+                _("Deals stay with the group they were given to, whoever closes them."),
+            ),
+            not_for=_("Deals that are younger than the age: they are followed, not failed."),
+        ),
+        "change_days": Measure(
+            name=_("Days a deal stays open, and days to the win"),
+            what=_("Do deals go faster, young ones and old ones alike?"),
+            definition=_(
+                "Days open: mean of the first so many days of each deal in which it is open, closed either way (restricted "
+                "mean of Kaplan and Meier). Days to the win: mean age at the win of those won within so many days, as if "
+                "all had been followed that long."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "The same deals; normal range, widened by how alike the deals of one rep are."
+            ),
+            caveats=(
+                _("Losing earlier shortens the days open as well: read it with the share won."),
+                _("Both are about the first days named, not about the longest deals."),
+            ),
+            not_for=_(
+                "The mean of the won deals on a dashboard, which is short while deals are young."
+            ),
+        ),
+        "change_turnover": Measure(
+            name=_("People who leave, a year"),
+            what=_("Do fewer people leave?"),
+            definition=_("People who left, divided by the years people were in these teams."),
+            numerator=_("People who left in the time."),
+            denominator=_("Person-years in the time."),
+            source=_("People and their spells in teams; exact range of the ratio of two rates."),
+            caveats=(
+                _("A team loses few people: the range is wide, and one more leaver moves it far."),
+            ),
+            not_for=_("Saying why somebody left."),
+        ),
+        "change_satisfaction": Measure(
+            name=_("Satisfaction, and who answers"),
+            what=_("Are customers more content, and do the same kinds of them answer?"),
+            definition=_(
+                "Mean score as a share of full marks, of answers within 30 days of asking; beside it the share of those "
+                "asked who answer."
+            ),
+            numerator=_("For the second: answers within 30 days."),
+            denominator=_("For the second: questions asked at least 30 days ago."),
+            source=_(
+                "Satisfaction questions; Welch's range and the rank test of Mann and Whitney."
+            ),
+            caveats=(
+                _("If fewer answer, it may be the discontent who fell silent: read both together."),
+            ),
+            not_for=_("Comparing with another firm's scale or question."),
+        ),
+        "against_others": Measure(
+            name=_("Beyond the comparison group"),
+            what=_("Did those that changed move more than those that did not?"),
+            definition=_(
+                "Change of those that changed less the change of the others at the same time (for people who leave: one "
+                "ratio over the other)."
+            ),
+            numerator="",
+            denominator="",
+            source=_(
+                "Both changes with their ranges; MOVER on the two, exact for people who leave."
+            ),
+            caveats=(
+                _("It takes out what happened to all, not what happened to one group only."),
+                _("Groups that learn from those that changed make the effect look smaller."),
+            ),
+            not_for=_("Groups that were chosen because of what came afterwards."),
+        ),
+    }
+
+
+def _twin_measures() -> dict[str, Measure]:
+    return {
+        "null_twin": Measure(
+            name=_("Null twin"),
+            what=_("What would the usual figure have shown if nothing differed?"),
+            definition=_(
+                "The same deals, dates and groups with outcomes drawn anew, as if all reps were equally good or the "
+                "recent deals went like the earlier ones. The figure is computed on each such copy: median and "
+                "95 % range."
+            ),
+            numerator=_(
+                "For p: copies that show as much as the data or more, in the direction of the claim, and one."
+            ),
+            denominator=_("For p: copies drawn, and one."),
+            source=_(
+                "Deals: owner, case mix, created, closed, state. Equal reps: the case-mix model of the ranking. Nothing "
+                "changed: Aalen-Johansen incidence of the earlier deals, these drawn anew in each copy."
+            ),
+            caveats=(
+                _(
+                    "A figure inside the range is no proof that nothing differed; it is no evidence that it did."
+                ),
+                _("A figure outside of it says that something differed, not what."),
+            ),
+            not_for=_("Naming a cause: seasons, sources and territories differ too."),
         ),
     }
 

@@ -19,23 +19,32 @@ from sqlglot import exp
 from salesanalysis import crm
 from salesanalysis.crm import sample
 from salesanalysis.crm.process import MEASURES
-from salesanalysis.crm.seen import Seen
+from salesanalysis.crm.seen import _KEPT, Seen
 from salesanalysis.metrics import (
     accounts,
+    actions,
     attention,
+    bottlenecks,
     chances,
     cohorts,
     conformance,
     credit,
+    forecast,
     funnel,
+    impact,
+    impact_checks,
+    impact_parts,
     incentives,
     kpi_audit,
     kpis,
     periods,
+    pipeline,
     quality,
     reps,
     scorecards,
     staff,
+    summary,
+    twins,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -84,6 +93,21 @@ def of_kpis(metric):
         lambda seen, kpi=kpi: metric(seen, kpi, periods.period("", as_of=seen.as_of))
         for kpi in KPIS
     ]
+
+
+def of_change(metric, **keywords):
+    """A metric of a change, of teams and of a segment, with and without a comparison group."""
+    return [
+        lambda seen, by=by, treated=treated: metric(
+            seen, impact.read_change(seen, "2025-05-01", by, treated, []), **keywords
+        )
+        for by, treated in (("team", ["华东一部"]), ("region", ["华东"]), ("team", []))
+    ]
+
+
+def last_quarter(metric):
+    """A metric of the last quarter that is over."""
+    return [lambda seen: metric(seen, pipeline.quarter(seen).before())]
 
 
 METRICS = {  # name -> calls that make it send all its kinds of text
@@ -161,6 +185,48 @@ METRICS = {  # name -> calls that make it send all its kinds of text
         lambda seen: scorecards.given(seen, "E0014", age_days=30, case_mix=["source", "product"])
     ],
     "kpi_audit.audit": of_process(kpi_audit.audit, periods=2),
+    "twins.ranking": [lambda seen: twins.ranking(seen, age_days=30, case_mix=["product"])],
+    "twins.months": [twins.months],
+    "bottlenecks.levers": [lambda seen: bottlenecks.levers(seen, within_days=21)],
+    "bottlenecks.velocity": [bottlenecks.velocity],
+    "bottlenecks.compared": [bottlenecks.compared],
+    "bottlenecks.opportunities": [bottlenecks.opportunities],
+    "impact.measures": of_change(impact.measures, draws=99),
+    "impact_parts.read_change": of_change(lambda seen, change: change),
+    "impact_parts.first_day": [impact_parts.first_day],
+    "impact_parts.rows": of_change(impact_parts.rows, since=pd.Timestamp("2024-07-01")),
+    "impact_parts.deals": of_change(impact_parts.deals, before_days=365),
+    "impact_parts.turnover": of_change(impact_parts.turnover, before_days=365, confidence=0.95),
+    "impact_parts.questions": of_change(impact_parts.questions, before_days=365),
+    "impact_checks.curves": of_change(impact_checks.curves),
+    "impact_checks.mix": of_change(impact_checks.mix, draws=200),
+    "impact_checks.units": of_change(impact_checks.units),
+    "impact_checks.regression": of_change(impact_checks.regression),
+    "impact_checks.placebos": of_change(impact_checks.placebos),
+    "impact_checks.monthly": of_change(impact_checks.monthly),
+    "impact_checks.trend": of_change(impact_checks.trend),
+    "forecast.forecast": [lambda seen: forecast.forecast(seen, paths=100)],
+    "forecast.backtest": [lambda seen: forecast.backtest(seen, snapshots=4, paths=100)],
+    "pipeline.waterfall": last_quarter(pipeline.waterfall),
+    "pipeline.waterfall_deals": last_quarter(pipeline.waterfall_deals),
+    "pipeline.apart": last_quarter(pipeline.apart),
+    "pipeline.slips": [pipeline.slips],
+    "pipeline.pushes": [pipeline.pushes],
+    "pipeline.coverage": [pipeline.coverage],
+    "pipeline.wins": [pipeline.wins],
+    "pipeline.why_not": [pipeline.why_not],
+    "pipeline.open_deals": [
+        lambda seen: pipeline.open_deals(seen, forecast.forecast(seen, paths=100).deals)
+    ],
+    "summary.measure": [summary.measure],
+    "summary.recorded_from": [summary.recorded_from],
+    "summary.bookings": [summary.bookings],
+    "summary.bridge": [summary.bridge],
+    "summary.kinds": [summary.kinds],
+    "summary.movers": [summary.movers],
+    "summary.cohorts": [summary.cohorts],
+    "summary.people": [summary.people],
+    "actions.by_worth": [actions.by_worth],
     "quality.findings": [quality.findings],
     "quality.exclusions": [quality.exclusions],
 }
@@ -195,7 +261,8 @@ def sent(whole_store):
             with crm.observe(whole_store, day) as seen:
                 for name, calls in METRICS.items():
                     texts.clear()
-                    seen._kept.clear()  # what another metric has computed is asked for again
+                    for kept in (seen._kept, *_KEPT.values()):
+                        kept.clear()  # what another metric has computed is asked for again
                     for call in calls:
                         call(seen)
                     found[day][name] = list(dict.fromkeys(texts))
@@ -211,19 +278,28 @@ def test_every_metric_table_is_listened_to():
         f"{module.__name__.rsplit('.', 1)[1]}.{name}"
         for module in (
             accounts,
+            actions,
             attention,
+            bottlenecks,
             chances,
             cohorts,
             conformance,
             credit,
+            forecast,
             funnel,
+            impact,
+            impact_checks,
+            impact_parts,
             incentives,
             kpi_audit,
             kpis,
+            pipeline,
             quality,
             reps,
             scorecards,
             staff,
+            summary,
+            twins,
         )
         for name, thing in vars(module).items()
         if callable(thing) and thing.__module__ == module.__name__ and not name.startswith("_")
@@ -240,6 +316,16 @@ def test_every_metric_table_is_listened_to():
         *(f"kpis.{name}" for name in ("Form", "impossible")),
         *(f"kpi_audit.{name}" for name in ("findings", "verdicts")),
         *(f"scorecards.{name}" for name in ("before", "peers", "impossible", "objection_until")),
+        *(f"forecast.{name}" for name in ("Forecast", "Backtest")),
+        *(f"impact.{name}" for name in ("Headline", "verdict")),
+        *(f"impact_parts.{name}" for name in ("Change", "Deals", "Value", "Pair", "Estimate")),
+        *(f"impact_parts.{name}" for name in ("days_after", "arms", "reached", "age_to_read")),
+        *(f"impact_parts.{name}" for name in ("days_to_count", "win_rate", "won_by", "cycle")),
+        *(f"impact_parts.{name}" for name in ("days_to_win", "satisfaction", "response_rate")),
+        *(f"pipeline.{name}" for name in ("quarter", "required", "widened", "to_decide")),
+        *(f"summary.{name}" for name in ("quarter", "Driver", "driver")),
+        "bottlenecks.why_no_opportunities",
+        "twins.before_after",
         "staff.days_between",
         *(f"incentives.{name}" for name in ("split", "impossible", "why_not")),
         "quality.ledger",

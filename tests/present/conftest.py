@@ -107,8 +107,8 @@ def times():
 def segments():
     """The second row has an empty group."""
     return pd.DataFrame(
-        {"kind": ["region", "region", "owner"], "group": ["华东", None, HOSTILE],
-         "pipeline": "new", "stage": "Lead", "stage_order": 1, "n_deals": [50, 40, 5],
+        {"kind": ["region", "region", "product"], "group": ["华东", None, HOSTILE],
+         "pipeline": "new", "stage": "Lead", "stage_order": 1, "n_deals": [50, 40, 35],
          "advanced_rate": [0.70, 0.52, NAN], "advanced_rate_low": [0.56, 0.37, NAN],
          "advanced_rate_high": [0.81, 0.67, NAN], "difference": [0.18, -0.18, NAN],
          "difference_low": [-0.02, -0.37, NAN], "difference_high": [0.37, 0.02, NAN],

@@ -9,7 +9,7 @@ import pytest
 from salesanalysis.present import answers, figures, tables
 
 EMPTY = pd.DataFrame()
-FORBIDDEN = re.compile(r"worst|bottom|末位|淘汰|velocity|bottleneck is", re.IGNORECASE)
+FORBIDDEN = re.compile(r"worst|bottom|末位|淘汰|velocity is|bottleneck is", re.IGNORECASE)
 BARE = re.compile(r"(?<!closed )(?<!created )(?<!cohort )(?<!with-stale )win rate", re.IGNORECASE)
 
 

@@ -1,0 +1,5 @@
+SELECT
+  COUNT(amount) AS n
+FROM deals
+WHERE
+  cause = 1;
