@@ -2,7 +2,7 @@
 # The virtual environment is made from requirements.lock, hash by hash; PYTHON names the Python 3.11+ to start from.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: reports appraisal test lint lab lock golden studies benchmark benchmark-appraisal benchmark-simulations clean
+.PHONY: reports appraisal test lint lab lock golden studies benchmark benchmark-appraisal benchmark-pages benchmark-simulations clean
 .DELETE_ON_ERROR:
 
 reports: data/crm.duckdb
@@ -25,6 +25,9 @@ benchmark: .venv/ready
 
 benchmark-appraisal: .venv/ready
 	$(BIN)/python benchmarks/appraisal.py
+
+benchmark-pages: data/crm.duckdb
+	$(BIN)/python benchmarks/notebooks.py
 
 benchmark-simulations: .venv/ready
 	$(BIN)/python benchmarks/twins.py

@@ -21,7 +21,9 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self._connection = connection
         self.run("SET TimeZone = 'UTC'")
-        self.run("SET enable_progress_bar = false")  # it would print into a page's notebook
+        # It would print into a page's notebook; in a kernel that cannot show it, it is off and cannot be set.
+        if self.one("SELECT current_setting('enable_progress_bar')"):
+            self.run("SET enable_progress_bar = false")
 
     def run(self, sql: str, parameters: tuple = ()) -> None:
         """Run a statement and finish it."""

@@ -611,9 +611,9 @@ def _short_action(row: Any, *, most: int = MOST_GROUPS) -> str:
     text = {
         "roll_out": _("let {groups} work the new way"),
         "go_back": _("undo the change in {groups}"),
-        "lever": _("raise what goes on from {what} to what others reach"),
+        "lever": _("bring {what} to the share that goes on in the better teams"),
         "opportunity": _("take on more deals of {segment}"),
-        "decide": _("decide on {n} large deals that are hardly won this quarter"),
+        "decide": _("decide about {n} large open deals with little chance this quarter"),
         "build_pipeline": _("find the pipeline that this quarter lacks"),
         "clean": _("close or confirm {n} open deals older than any that ever closed"),
     }[row.action]

@@ -30,7 +30,9 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
     with socket.socket(fileno=descriptor) as runner:
         runner.sendall(_line({"n_threads": _n_threads()}))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps the kernels
+        signal.signal(
+            signal.SIGCHLD, _reap
+        )  # so that what kernels used is known to whoever started this
         kernels = []
         requests = runner.makefile("rb")
         for request in requests:
@@ -45,6 +47,16 @@ def main(descriptor: int, modules: Sequence[str]) -> None:
     for pid in kernels:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _reap(*_: Any) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _n_threads() -> int:

@@ -797,6 +797,7 @@ def test_the_true_effect_is_recovered_against_the_control(looked_at, found):
     followed = impact_parts.deals(*looked_at, before_days=365).rows.groupby(["arm", "period"])[
         "followed"
     ]
+    assert found.loc["cycle", "age_days"] == 180
     for name, share in (("cycle", 0.3), ("days_to_win", 0.5)):
         is_long = followed.agg(lambda days, name=name: (days >= found.loc[name, "age_days"]).mean())
         assert is_long.min() >= share

@@ -180,9 +180,9 @@ def test_the_message_holds_number_target_comparison_driver_chance_and_what_to_do
         ({"driver": None}, "less than the quarter before; chance alone"),
         ({"table": bookings(attainment=NAN)}, "USD 7.7M, 29 % less"),
         ({"actions": actions()}, "chance alone could make this difference"),
-        ({"actions": actions(EVERY[4])}, "Worth most now: decide on 21 large deals that are hardly won this quarter (about USD 3.5M at stake)"),
+        ({"actions": actions(EVERY[4])}, "Worth most now: decide about 21 large open deals with little chance this quarter (about USD 3.5M at stake)"),
         ({"actions": actions(EVERY[6])}, ". To do first: close or confirm 23 open deals older than any that ever closed (about USD 3.5M counted on too much)"),
-        ({"actions": actions(EVERY[2])}, "raise what goes on from 报价 to what others reach"),
+        ({"actions": actions(EVERY[2])}, "bring 报价 to the share that goes on in the better teams"),
         ({"actions": actions(action("lever", unit="count", worth=6.2))}, "(about 6.2 wins a quarter)"),
     ],
 )  # fmt: skip
