@@ -33,7 +33,7 @@ benchmark-simulations: .venv/ready
 	$(BIN)/python benchmarks/twins.py
 	$(BIN)/python benchmarks/forecast.py
 
-# Does the suite hold what it says? An hour or more on two cores; writes docs/studies.md.
+# Does the suite hold what it says? About twenty minutes on two free cores; writes docs/studies.md.
 studies: .venv/ready
 	$(BIN)/python studies/run.py
 

@@ -52,7 +52,10 @@ def test_a_changed_and_an_unchanged_company_are_judged(studies):
     assert tables["null"]["as_of"].tolist() == list(change.DAYS)
     assert tables["null"]["any_changed"].tolist() == [0, 0, 0]
     assert tables["real"]["cycle_against_control"].tolist() == [1, 1, 1]
-    assert tables["null"]["naive_shorter"].tolist()[:2] == [1, 1]  # the dashboard says so all the same
+    assert tables["null"]["naive_shorter"].tolist()[:2] == [
+        1,
+        1,
+    ]  # the dashboard says so all the same
     assert "| 2025-11-30 |" in run.WRITERS["change"](tables)
 
 

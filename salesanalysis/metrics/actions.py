@@ -30,6 +30,7 @@ def by_worth(
     opportunities: pd.DataFrame | None = None,
     open_deals: pd.DataFrame | None = None,
     required: pd.DataFrame | None = None,
+    totals: pd.DataFrame | None = None,
     findings: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """
@@ -45,6 +46,7 @@ def by_worth(
     levers, opportunities : as ``bottlenecks.levers`` and ``bottlenecks.opportunities`` give
     open_deals : as ``pipeline.open_deals`` gives
     required : as ``pipeline.required`` gives
+    totals : the ``totals`` of ``forecast.forecast``
     findings : as ``quality.findings`` gives
 
     Returns
@@ -62,7 +64,8 @@ def by_worth(
           chance of that is below 20 %. kind at_stake: amount × chance in this quarter and the next; range of a
           sum of independent deals.
         - build_pipeline: what the pipeline due this quarter will lack of the remaining quota at the mean past yield.
-          kind missing; range by the highest and the lowest past yield.
+          kind missing; range by the highest and the lowest past yield. Not where more often than not the forecast
+          reaches the quota.
         - clean: open deals older than any deal was when it closed. kind overstated: their amounts (where unknown, the mean won
           amount) × share won of the deals closed, which the figures count on; no range.
 
@@ -77,7 +80,7 @@ def by_worth(
         _lever(seen, levers),
         _opportunity(seen, opportunities),
         _decide(seen, open_deals),
-        _build_pipeline(seen, required),
+        None if _is_reached(totals) else _build_pipeline(seen, required),
         _clean(seen, findings),
     ]
     table = pd.DataFrame([row for row in rows if row], columns=_ACTIONS)
@@ -183,6 +186,13 @@ def _lever(seen: Seen, levers: pd.DataFrame | None) -> dict | None:
         due_on=_in_days(seen, 14),
         page="sales_funnel",
     )
+
+
+def _is_reached(totals: pd.DataFrame | None) -> bool:
+    if totals is None or totals.empty:
+        return False
+    company = totals.iloc[0]
+    return bool(company["median"] >= company["quota"])
 
 
 def _teams(seen: Seen, benchmark_groups: Any) -> tuple[str, ...]:

@@ -166,13 +166,14 @@ def _days_of(stages: pd.Series, within_days: int | Mapping[str, int]) -> dict[st
 
 def _visits(seen: Seen, by: str, window: int) -> pd.DataFrame:
     """Count the first visits begun in the window by how and when they ended."""
-    return seen.frame(
+    table = seen.frame(
         f"""
         SELECT {group_column(seen, by)} AS "group", pipeline, stage, stage_order, exit_age, cause, count(*) AS n
         FROM first_visits WHERE is_removed = 0 AND days_since_entered < ? GROUP BY 1, 2, 3, 4, 5, 6
         """,
         (window,),
     )
+    return table.sort_values([*table.columns], ignore_index=True)  # draws go by the order of rows
 
 
 def _steps(counts: pd.DataFrame, place: list[str], days: dict[str, int]) -> pd.DataFrame:

@@ -60,20 +60,20 @@ def read_change(
     -------
     Change
         ``control`` holds the groups found, and is empty where nobody is left to compare with. ``problem`` says why
-        nothing can be compared: not_named (no day and no group), unknown_groups (``treated`` then holds those that the
+        nothing can be compared: not_named (no day; groups are then not looked at), unknown_groups (``treated`` then holds those that the
         source does not know), outside_data (the day is not between the first deal and the as-of date),
         too_short_before, too_short_after (fewer than 60 days); None if it can.
 
     Raises
     ------
     ParameterError
-        Not a day, groups without a day, no such `by`, or a group that is both treated and control.
+        Not a day, no such `by`, or a group that is both treated and control.
     """
     by = by or "team"
     treated, control = tuple(dict.fromkeys(treated)), tuple(dict.fromkeys(control))
     if by not in BY:
         raise ParameterError(f"by must be one of {', '.join(BY)}, found {by!r}")
-    if not changed_on and not treated and not control:
+    if not changed_on:
         return Change(None, by, (), (), "not_named")
     day = _day(changed_on)
     if both := sorted({*treated} & {*control}):
@@ -97,7 +97,7 @@ def _day(text: str) -> datetime.date:
     except ValueError as error:
         raise ParameterError(
             "changed_on must be the day on which the change began, such as 2025-09-01, "
-            f"found {text!r}; leave it and all groups empty if there is no change to look at"
+            f"found {text!r}; leave it empty if there is no change to look at"
         ) from error
 
 

@@ -9,6 +9,7 @@ import datetime
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from salesanalysis.crm.errors import InputRefused, ParameterError
 from salesanalysis.crm.seen import Seen
@@ -528,7 +529,8 @@ def widened(totals: pd.DataFrame, factor: float) -> pd.DataFrame:
     -------
     DataFrame
         The table with both ranges of the company's rows widened about the median, no lower bound below what is booked
-        already. Teams keep theirs: the back-test says nothing of them. With 1 it is the one given.
+        already, and ``reach_quota_share`` as these ranges have it (normal scores, linear between them). Teams keep
+        theirs: the back-test says nothing of them. With 1 it is the one given.
     """
     table = totals.copy()
     if factor <= 1:
@@ -539,7 +541,24 @@ def widened(totals: pd.DataFrame, factor: float) -> pd.DataFrame:
         low, high = table["median"] - half, table["median"] + half
         table.loc[is_company, f"low{level}"] = np.maximum(low, table["booked"])[is_company]
         table.loc[is_company, f"high{level}"] = high[is_company]
+    for place in table.index[is_company & table["quota"].notna()]:
+        table.loc[place, "reach_quota_share"] = _reached(table.loc[place])
     return table
+
+
+def _reached(row: pd.Series) -> float:
+    """Share of futures at or above the quota, from the five quantiles of a row."""
+    if row["quota"] <= row["booked"]:
+        return 1.0
+    known = row[["low95", "low80", "median", "high80", "high95"]].to_numpy(dtype=float)
+    scores = ndtri([0.025, 0.1, 0.5, 0.9, 0.975])
+    is_new = np.append(True, np.diff(known) > 0)  # a bound at what is booked may come twice
+    known, scores = known[is_new], scores[is_new]
+    if len(known) < 2:
+        return float(row["median"] >= row["quota"])
+    k = int(np.clip(np.searchsorted(known, row["quota"]), 1, len(known) - 1))
+    slope = (scores[k] - scores[k - 1]) / (known[k] - known[k - 1])
+    return float(1 - ndtr(scores[k - 1] + slope * (row["quota"] - known[k - 1])))
 
 
 def open_deals(seen: Seen, chances: pd.DataFrame) -> pd.DataFrame:

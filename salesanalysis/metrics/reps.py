@@ -119,14 +119,14 @@ def ranking(
         an unwon deal or with fewer than two reps nothing can be compared: no rows in either frame.
     """
     expect_days(age_days=age_days)
-    used, left_out = _usable(seen, case_mix, age_days)
-    cells = _cells(seen, used, age_days)
+    used, left_out = usable(seen, case_mix, age_days)
+    cells = won_in_time(seen, used, age_days)
     wins, n = int(cells["n_won"].sum()), int(cells["n_deals"].sum())
     if not 0 < wins < n or cells["group"].nunique() < 2:
         return pd.DataFrame(columns=_RANKING), pd.DataFrame(columns=_GATE)
     counts = (cells["n_deals"].to_numpy(), cells["n_won"].to_numpy())
     unit = cells["group"].to_numpy(dtype=object)
-    eta = model.within_unit_offset(unit, _dummies(cells[used]), *counts)
+    eta = model.within_unit_offset(unit, dummies(cells[used]), *counts)
     posterior = model.posterior(unit, eta, *counts)
     gate = model.gate(unit, eta, *counts, seed=seed)
     gate |= {
@@ -180,8 +180,15 @@ _GATE = [
 _ELIGIBLE = "status <> 'removed' AND owner IS NOT NULL AND days_since_created >= ?"
 
 
-def _usable(seen: Seen, case_mix: list[str], age_days: int) -> tuple[list[str], list[str]]:
-    """Covariates that vary and are nearly always filled, and the others."""
+def usable(seen: Seen, case_mix: list[str], age_days: int) -> tuple[list[str], list[str]]:
+    """
+    Sort covariates into those that vary and are nearly always filled, and the others.
+
+    Raises
+    ------
+    ParameterError
+        Team or owner: not something that a rep was given.
+    """
     used, left_out = [], []
     for name in case_mix:
         if name in ("team", "owner"):
@@ -198,7 +205,15 @@ def _usable(seen: Seen, case_mix: list[str], age_days: int) -> tuple[list[str], 
     return used, left_out
 
 
-def _cells(seen: Seen, covariates: list[str], age_days: int) -> pd.DataFrame:
+def won_in_time(seen: Seen, covariates: list[str], age_days: int) -> pd.DataFrame:
+    """
+    Count the deals old enough, and those won by the age, by owner and pattern of covariates.
+
+    Returns
+    -------
+    DataFrame, one row per owner and pattern
+        ``group`` (owner), the covariates, ``n_deals``, ``n_won``.
+    """
     columns = "".join(f", {seen.segment(name)}" for name in covariates)
     places = ", ".join(str(place) for place in range(1, len(covariates) + 2))
     cells = seen.frame(
@@ -212,7 +227,8 @@ def _cells(seen: Seen, covariates: list[str], age_days: int) -> pd.DataFrame:
     return cells.sort_values(["group", *covariates], ignore_index=True)
 
 
-def _dummies(covariates: pd.DataFrame) -> np.ndarray:
+def dummies(covariates: pd.DataFrame) -> np.ndarray:
+    """Give columns of 0 and 1 for the values of each covariate but its first; empty is a value."""
     if not len(covariates.columns):
         return np.empty((len(covariates), 0))
     return pd.get_dummies(covariates.fillna(""), drop_first=True, dtype=float).to_numpy()

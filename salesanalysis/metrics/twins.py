@@ -7,7 +7,7 @@ from salesanalysis.crm.errors import ParameterError
 from salesanalysis.crm.seen import Seen
 from salesanalysis.metrics.groups import expect_days
 from salesanalysis.metrics.quality import truncated_before
-from salesanalysis.metrics.reps import _cells, _dummies, _usable
+from salesanalysis.metrics.reps import dummies, usable, won_in_time
 from salesanalysis.statistics import survival, twins
 from salesanalysis.statistics.ranking import within_unit_offset
 
@@ -47,13 +47,13 @@ def ranking(
         more; of worst_rate: as little or less). No rows where `reps.ranking` has none.
     """
     expect_days(age_days=age_days)
-    used, _ = _usable(seen, case_mix, age_days)
-    cells = _cells(seen, used, age_days)
+    used, _ = usable(seen, case_mix, age_days)
+    cells = won_in_time(seen, used, age_days)
     n, wins = cells["n_deals"].to_numpy(), cells["n_won"].to_numpy()
     if not 0 < wins.sum() < n.sum() or cells["group"].nunique() < 2:
         return pd.DataFrame(columns=_RANKING)
     unit = cells["group"].to_numpy(dtype=object)
-    eta = within_unit_offset(unit, _dummies(cells[used]), n, wins)
+    eta = within_unit_offset(unit, dummies(cells[used]), n, wins)
     drawn = twins.ranking(unit, eta, n, wins, seed=seed, draws=draws)
     found = twins.ranking_figures(unit, eta, n, wins)
     rows = [

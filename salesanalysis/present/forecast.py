@@ -58,7 +58,7 @@ def answer(
         return html.answer(message=message + _last_message(won, seen), truth=truth, cards=cards)
     now, then = _company(totals)
     message = _(
-        "This quarter ({period}) will bring an estimated {median}, likely {range} (80 %){compared}; {parts}"
+        "The quarter {period} will bring an estimated {median}, likely {range} (80 %){compared}; {parts}"
     ).format(
         period=now["period"],
         median=_worth(now["median"], made, seen),
@@ -170,7 +170,7 @@ def _short_step(need: pd.DataFrame, seen: Any) -> list[list[str]]:
             ).format(
                 open=_money(row["amount_open"], seen), required=_money(row["required_amount"], seen)
             ),
-            _("Head of sales"),
+            _("Sales managers"),
         ]
     ]
 

@@ -30,7 +30,7 @@ from .impact_words import (
 from .tables import Column, show
 from .words import _, label
 
-SOON, LATER, HALF_A_YEAR = 14, 30, 183  # days after the as-of date by which a step is due
+SOON, LATER, HALF_A_YEAR = 14, 31, 183  # days after the as-of date by which a step is due
 FOLLOWED = 90  # days since the change, before which what is said holds for the time being
 MOST_OTHERS = 1  # measures beside the first in the message
 WIDEST = 20  # of a ratio: beyond, its range says nothing to a reader, and the counts do
@@ -268,7 +268,10 @@ def _range_of_card(row: Any) -> str:
         return _("{n} left before, {m} since: too few to say").format(
             n=numbers.count(row.n_left_before), m=numbers.count(row.n_left_after)
         )
-    return _("change likely {range}").format(range=effect_range(row, _column(row)))
+    text = _("change likely {range}")
+    if _column(row) == "against_control":
+        text = _("beyond the others likely {range}")
+    return text.format(range=effect_range(row, _column(row)))
 
 
 def _column(row: Any) -> str:
@@ -300,12 +303,12 @@ def _message(row: Any, change: Any) -> str:
             range=effect_range(row, "effect"),
             why=_why_open(row, change),
         )
-    text = _("No change can be told: {said} (change likely {range}, perhaps none at all)")
+    text = _("No change is shown: {said} (change likely {range}, perhaps none at all)")
     if row.verdict == "artefact_possible":
-        text = _("No change can be told: {artefact}")
+        text = _("No change is shown: {artefact}")
     if row.reason == "regression_to_mean":
         text = _(
-            "No change can be told: {said}, no more than was to be expected of weak {groups} anyway"
+            "No change is shown: {said}, no more than was to be expected of weak {groups} anyway"
         )
     return text.format(
         said=said,
@@ -567,7 +570,7 @@ def _steps_if_unchanged(row: Any, table: pd.DataFrame, change: Any, seen: Any) -
         (
             _("Keep measuring, and make this page again"),
             _(
-                "{measure} has changed by {range} or not at all: more deals make the range narrower"
+                "{measure}: anything from no change to {range} fits the data; more deals make the range narrower"
             ).format(measure=measure_name(row), range=effect_range(row, "effect")),
             _("Sales operations"),
             _next_look(change, seen),

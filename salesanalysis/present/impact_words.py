@@ -33,7 +33,7 @@ def measure_name(row: Any) -> str:
         "days_to_win": _("Days to the win"),
         "turnover": _("People who leave, a year"),
         "satisfaction": _("Satisfaction, share of full marks"),
-        "response_rate": _("Answer when asked"),
+        "response_rate": _("Survey response rate"),
     }.get(row.measure, words.plain_slug(row.measure))
     return text.format(days=numbers.days(row.age_days), n=numbers.count(row.age_days))
 

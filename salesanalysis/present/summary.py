@@ -121,12 +121,21 @@ def is_real(
     ----------
     bookings, bridge : as ``summary`` gives
     measures, change : as ``impact.measures`` and ``impact.read_change`` give
-        Nothing is said of a change where none is named, its groups are not of this source, or it lies outside
-        the data.
+        Nothing is said of a change where none is named, or it lies outside the data.
     seen : what ``observe`` gives
     """
     texts = [_chance(bookings.set_index("which"), bridge, currency_of(bookings, seen))]
-    if change.problem not in ("not_named", "unknown_groups", "outside_data"):
+    if change.problem == "unknown_groups":
+        texts.append(
+            _(
+                "The change of {day} cannot be judged: the source has no {groups} {names}. Correct the names in the suite."
+            ).format(
+                day=numbers.date(change.changed_on),
+                groups=impact_words.groups_word(change.by),
+                names=impact_words.named(change.treated),
+            )
+        )
+    elif change.problem not in ("not_named", "outside_data"):
         texts += _change(measures, change)
     return html.paragraphs(*texts)
 
@@ -308,18 +317,14 @@ def _against_before(before: pd.Series, bridge: pd.DataFrame, driver: Any) -> str
     if pd.isna(before["change_share"]):
         text = _(", after none in the quarter before")
     text = text.format(share=numbers.percent(abs(before["change_share"])))
-    return text + _because(bridge, driver, is_up=is_up) + _by_chance(bridge)
+    return text + _because(bridge, driver) + _by_chance(bridge)
 
 
-def _because(bridge: pd.DataFrame, driver: Any, *, is_up: bool) -> str:
+def _because(bridge: pd.DataFrame, driver: Any) -> str:
     if driver is None:
         return ""
     text = _(", mostly because {reason}") if driver.share >= 0.5 else _(", most of all because {reason}")  # fmt: skip
-    text = text.format(reason=_reason(driver.step, bridge, is_up=driver.is_up))
-    if driver.not_step:
-        reason = _reason(driver.not_step, bridge, is_up=is_up)
-        text += _(", not because {reason}").format(reason=reason)
-    return text
+    return text.format(reason=_reason(driver.step, bridge, is_up=driver.is_up))
 
 
 def _reason(step: str, bridge: pd.DataFrame, *, is_up: bool) -> str:
@@ -330,14 +335,14 @@ def _reason(step: str, bridge: pd.DataFrame, *, is_up: bool) -> str:
         "volume": _("more deals were closed"),
         "mix": _("more of the deals closed were of kinds that bring much"),
         "rate": _("more of the deals closed were won"),
-        "rate_of_large": _("more of the large deals were won"),
+        "rate_of_large": _("kinds of deals with large amounts were won more often"),
         "amount": _("won deals of the same kind were larger"),
     }
     less = {
         "volume": _("fewer deals were closed"),
         "mix": _("fewer of the deals closed were of kinds that bring much"),
         "rate": _("fewer of the deals closed were won"),
-        "rate_of_large": _("fewer of the large deals were won"),
+        "rate_of_large": _("kinds of deals with large amounts were won less often"),
         "amount": _("won deals of the same kind were smaller"),
     }
     return (more if is_up else less)[step]
@@ -609,7 +614,7 @@ def _won_both(row: Any) -> str:
 
 def _short_action(row: Any, *, most: int = MOST_GROUPS) -> str:
     text = {
-        "roll_out": _("let {groups} work the new way"),
+        "roll_out": _("roll the new way out to {groups}"),
         "go_back": _("undo the change in {groups}"),
         "lever": _("bring {what} to the share that goes on in the better teams"),
         "opportunity": _("take on more deals of {segment}"),

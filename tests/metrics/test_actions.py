@@ -240,6 +240,14 @@ def test_enough_pipeline_or_no_target_is_no_action(see, columns):
     assert actions.by_worth(company(see), required=required(**columns)).empty
 
 
+@pytest.mark.parametrize(("median", "n"), [(999.0, 1), (1000.0, 0)])
+def test_where_the_forecast_reaches_the_target_no_pipeline_lacks(see, median, n):
+    """The company's own rates say more than the mean yield of older quarters: the page does not ask for both."""
+    totals = pd.DataFrame({"team": ["", "S"], "median": [median, 1.0], "quota": [1000.0, 500.0]})
+
+    assert len(actions.by_worth(company(see), required=required(), totals=totals)) == n
+
+
 FINDINGS = pd.DataFrame({"kind": ["reopened", "older_than_any_closed"], "n_rows": [3, 2]})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import plain
 import pytest
 from export import ROOT
+from pandas.testing import assert_frame_equal
 
 from salesanalysis import crm
 from salesanalysis.crm import sample
@@ -790,3 +791,21 @@ def test_the_opportunities_are_segments_that_were_made_to_win_more(companies, ch
     assert set(table.loc[table["kind"] == "source", "group"]) <= better
     assert (table["won_rate"] > table["rest_rate"]).all()
     assert (table["share_now"] < table["average_share"])[table["has_small_share"]].all()
+
+
+def test_the_order_in_which_the_engine_gives_rows_moves_nothing(view, monkeypatch):
+    """
+    Draws belong to stages, not to places in a result: shuffled counts give the same table, to the last digit.
+    """
+    expected = bottlenecks.levers(view.seen, within_days=30)
+    frame = type(view.seen).frame
+
+    def shuffled(seen, sql, parameters=()):
+        rows = frame(seen, sql, parameters)
+        if "FROM first_visits" not in sql or "ORDER BY" in sql:
+            return rows
+        return rows.sample(frac=1, random_state=len(rows)).reset_index(drop=True)
+
+    monkeypatch.setattr(type(view.seen), "frame", shuffled)
+
+    assert_frame_equal(bottlenecks.levers(view.seen, within_days=30), expected)

@@ -380,6 +380,7 @@ def test_satisfaction_by_hand(see):
     ("changed_on", "treated", "problem"),
     [
         ("", [], "not_named"),
+        ("", ["North"], "not_named"),
         (CHANGED_ON, ["East", "West"], "unknown_groups"),
         ("2025-01-31", ["North"], "outside_data"),
         ("2026-01-01", ["North"], "outside_data"),
@@ -428,10 +429,9 @@ def test_groups_that_the_source_does_not_know_are_named(see, treated, control, u
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("1 July", "team", ["North"], []), "changed_on must be the day .* found '1 July'"),
         (
-            ("", "team", ["North"], []),
-            "changed_on must be the day .* leave it and all groups empty",
+            ("1 July", "team", ["North"], []),
+            "changed_on must be the day .* found '1 July'; leave it empty",
         ),
         ((CHANGED_ON, "owner", ["n"], []), "by must be one of team, region, .* found 'owner'"),
         (

@@ -809,7 +809,7 @@ def test_a_range_is_widened_about_the_median_but_not_below_what_is_booked():
     """
     totals = pd.DataFrame(
         {"team": ["", "", "North", None], "booked": [0.0, 80.0, 0.0, 0.0], "median": 100.0, "low80": 90.0,
-         "high80": 120.0, "low95": 80.0, "high95": 140.0}
+         "high80": 120.0, "low95": 80.0, "high95": 140.0, "quota": np.nan, "reach_quota_share": np.nan}
     )  # fmt: skip
 
     wide = pipeline.widened(totals, 2.0)
@@ -837,3 +837,25 @@ def test_to_decide_are_the_largest_due_deals_with_a_small_chance():
     for share in (0, 1, -0.1):
         with pytest.raises(ParameterError, match="between 0 and 1"):
             pipeline.to_decide(table, win_share=share)
+
+
+@pytest.mark.parametrize(
+    ("quota", "share"),
+    [(100.0, 0.5), (80.0, 0.9), (120.0, 0.1), (110.0, 0.2608), (40.0, 0.9999), (5.0, 1.0)],
+)
+def test_the_chance_to_reach_the_quota_is_that_of_the_widened_range(quota, share):
+    """
+    At the median half of the futures reach it, at the widened 10 % and 90 % quantiles nine and one in ten, between
+    them by normal scores (z = .6408 half way up); what is booked is reached.
+    """
+    row = {
+        "team": "", "booked": 10.0, "median": 100.0, "low80": 90.0, "high80": 110.0, "low95": 85.0,
+        "high95": 115.0, "quota": quota, "reach_quota_share": 0.0,
+    }  # fmt: skip
+    totals = pd.DataFrame([row, row | {"team": "North"}])
+
+    wide = pipeline.widened(totals, 2.0)
+
+    assert wide.loc[0, "reach_quota_share"] == pytest.approx(share, abs=1e-3)
+    assert wide.loc[1, "reach_quota_share"] == 0.0
+    assert pipeline.widened(totals, 1.0).equals(totals)

@@ -110,6 +110,17 @@ def last_quarter(metric):
     return [lambda seen: metric(seen, pipeline.quarter(seen).before())]
 
 
+ROLLED_OUT = {  # a change that worked, as `impact.measures` says it
+    "measure": "win_rate",
+    "verdict": "against_control",
+    "is_better": True,
+    "is_provisional": False,
+    "age_days": 30,
+    **{f"against_control{side}": 0.1 for side in ("", "_low", "_high")},
+    **{f"effect{side}": 0.1 for side in ("", "_low", "_high")},
+}
+
+
 METRICS = {  # name -> calls that make it send all its kinds of text
     "funnel.stage_accounting": by_segment(funnel.stage_accounting),
     "funnel.step_conversion": by_segment(funnel.step_conversion, within_days=21),
@@ -128,6 +139,8 @@ METRICS = {  # name -> calls that make it send all its kinds of text
         lambda seen: reps.ranking(seen, age_days=30, case_mix=["source", "product"], draws=10)
     ],
     "reps.attainment": [reps.attainment],
+    "reps.usable": [lambda seen: reps.usable(seen, ["source", "product"], 30)],
+    "reps.won_in_time": [lambda seen: reps.won_in_time(seen, ["source"], 30)],
     "attention.attention": [
         lambda seen: attention.attention(seen, PROCESS, per_person=5, rep="E0014", **LIMITS)
     ],
@@ -226,7 +239,16 @@ METRICS = {  # name -> calls that make it send all its kinds of text
     "summary.movers": [summary.movers],
     "summary.cohorts": [summary.cohorts],
     "summary.people": [summary.people],
-    "actions.by_worth": [actions.by_worth],
+    "actions.by_worth": [
+        lambda seen, by=by, treated=treated: actions.by_worth(
+            seen,
+            change=impact.read_change(seen, "2025-05-01", by, [treated], []),
+            impact=pd.DataFrame([ROLLED_OUT]),
+            levers=bottlenecks.levers(seen, within_days=21),
+            findings=quality.findings(seen),
+        )
+        for by, treated in (("team", "华东一部"), ("region", "华东"))
+    ],
     "quality.findings": [quality.findings],
     "quality.exclusions": [quality.exclusions],
 }
@@ -302,7 +324,9 @@ def test_every_metric_table_is_listened_to():
             twins,
         )
         for name, thing in vars(module).items()
-        if callable(thing) and thing.__module__ == module.__name__ and not name.startswith("_")
+        if callable(thing)
+        and getattr(thing, "__module__", None) == module.__name__
+        and not name.startswith("_")
     }
 
     assert public - METRICS.keys() == {
@@ -325,6 +349,7 @@ def test_every_metric_table_is_listened_to():
         *(f"pipeline.{name}" for name in ("quarter", "required", "widened", "to_decide")),
         *(f"summary.{name}" for name in ("quarter", "Driver", "driver")),
         "bottlenecks.why_no_opportunities",
+        "reps.dummies",
         "twins.before_after",
         "staff.days_between",
         *(f"incentives.{name}" for name in ("split", "impossible", "why_not")),

@@ -176,7 +176,7 @@ def test_the_answer_is_the_estimate_its_range_and_the_quota(seen):
     shown = answer(seen)
 
     assert message(shown) == (
-        "This quarter (2018-Q1) will bring an estimated USD 10.1M, likely USD 8M–12.5M (80 %); the quota of USD 12M is "
+        "The quarter 2018-Q1 will bring an estimated USD 10.1M, likely USD 8M–12.5M (80 %); the quota of USD 12M is "
         "reached in 19 of 100 simulated futures; USD 2M won already, about USD 5M from deals open now and about USD 3M "
         "from deals not created yet"
     )
@@ -194,7 +194,7 @@ def test_without_a_quota_the_last_quarter_is_what_it_is_compared_with(seen):
     shown = answer(seen, totals=totals(quota=NAN, booked=0.0), need=need(quota=NAN, coverage=NAN))
 
     assert message(shown) == (
-        "This quarter (2018-Q1) will bring an estimated USD 10.1M, likely USD 8M–12.5M (80 %), against USD 7.7M in "
+        "The quarter 2018-Q1 will bring an estimated USD 10.1M, likely USD 8M–12.5M (80 %), against USD 7.7M in "
         "2017-Q4; about USD 5M from deals open now and about USD 3M from deals not created yet"
     )
     assert "no quota is known" in plain(shown)
@@ -210,7 +210,7 @@ def test_without_amounts_it_counts_deals(seen):
     shown = answer(seen, made=forecast(value="count"), totals=few)
 
     assert message(shown) == (
-        "This quarter (2018-Q1) will bring an estimated 110 deals, likely 73–167 (80 %), against 41 deals in 2017-Q4; "
+        "The quarter 2018-Q1 will bring an estimated 110 deals, likely 73–167 (80 %), against 41 deals in 2017-Q4; "
         "17 deals won already, about 12 deals from deals open now and about 82 deals from deals not created yet"
     )
     assert "USD" not in plain(shown)
