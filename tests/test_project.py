@@ -163,6 +163,10 @@ def test_sample_load_and_run_make_dated_reports(tmp_path):
     index = tmp_path / "reports" / "2026-03-31" / "index.html"
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, str(index))
     pages = {path.stem: path.read_text("utf-8") for path in index.parent.glob("*.html")}
-    assert set(pages) == {"index", "sales_funnel", "cohort_conversion", "rep_ranking"}
+    assert set(pages) == {
+        *("index", "executive_summary", "sales_funnel", "cohort_conversion", "rep_ranking"),
+        *("change_impact", "pipeline_forecast"),
+    }
+    assert all(f'href="{name}.html"' in pages["executive_summary"] for name in pages)
     assert all(text.count("<h1") == 1 and "<script" not in text for text in pages.values())
     assert (tmp_path / "reports" / "index.html").is_file()

@@ -250,7 +250,7 @@ def _decide(seen: Seen, open_deals: pd.DataFrame | None) -> dict | None:
         who="managers",
         groups=tuple(sorted(set(rows["team"].dropna()))),
         n=len(rows),
-        due_on=_in_days(seen, 7),
+        due_on=_in_days(seen, 14),
         page="pipeline_forecast",
     )
 

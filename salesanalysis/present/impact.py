@@ -37,7 +37,7 @@ WIDEST = 20  # of a ratio: beyond, its range says nothing to a reader, and the c
 CHANGED = ("cause_open", "against_control")
 PRIMARY = ("win_rate", "cycle")  # what the message is about where it is shown
 UNCHANGED = ("artefact_possible", "no_change")
-SETTINGS = "params/change_impact.yaml"
+SETTINGS = "the suite or params/change_impact.yaml"
 
 
 def chosen(table: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
@@ -121,6 +121,40 @@ def problem(change: Any, *, groups: pd.DataFrame, seen: Any) -> str:
         known=_known(change, groups),
         source=seen.source["name"],
         file=SETTINGS,
+    )
+
+
+def not_skill(table: pd.DataFrame, *, change: Any) -> Html:
+    """
+    Warn, beside a list of reps, that those in the groups that changed win more, or less, for that reason too.
+
+    Parameters
+    ----------
+    table : DataFrame, as ``impact.measures`` gives
+    change : as ``impact.read_change`` gives
+
+    Returns
+    -------
+    Html
+        Nothing where the win rate is not called changed.
+    """
+    row = next(table[table["measure"] == "win_rate"].itertuples())
+    if row.verdict not in ("cause_open", "against_control") or not change.treated:
+        return html.stack()
+    text = _(
+        "{names} changed on {day}; {said}. Reps there stand higher or lower for that reason too: this list does not tell "
+        "it from skill."
+    )
+    said = _("{after} of their deals are won by {days} since, {before} before").format(
+        after=numbers.percent(row.after),
+        before=numbers.percent(row.before),
+        days=numbers.days(row.age_days),
+    )
+    return html.notice(
+        title=_("Not skill alone"),
+        text=text.format(
+            names=named(change.treated), day=numbers.date(change.changed_on), said=said
+        ),
     )
 
 

@@ -196,7 +196,7 @@ def test_large_deals_that_are_due_and_hardly_won(see):
     assert half > 400
     assert row[["worth", "worth_low", "worth_high"]].tolist() == pytest.approx([400, 0, 400 + half])
     assert (row["action"], row["kind"], row["n"], row["groups"]) == ("decide", "at_stake", 2, ("S",))  # fmt: skip
-    assert row["due_on"] == pd.Timestamp("2026-07-07")
+    assert row["due_on"] == pd.Timestamp("2026-07-14")
     assert row["worth_high"] <= 2000
 
 

@@ -254,12 +254,12 @@ def test_a_young_change_is_provisional(seen):
 
 
 PROBLEMS = {
-    "not_named": "no change is named; set changed_on (its first day) and treated (the teams that changed) in params/change_impact.yaml",
-    "unknown_groups": f"Maven <CRM> does not have the teams {HOSTILE}, North; set by and treated in params/change_impact.yaml to names of "
+    "not_named": "no change is named; set changed_on (its first day) and treated (the teams that changed) in the suite or params/change_impact.yaml",
+    "unknown_groups": f"Maven <CRM> does not have the teams {HOSTILE}, North; set by and treated in the suite or params/change_impact.yaml to names of "
     "the source, such as Blue, Red",
     "outside_data": "the data do not reach over 1 Apr 2017, from deals created before it to deals created since; set changed_on in "
-    "params/change_impact.yaml",
-    "too_short_before": "before 1 Apr 2017 there are too few days of data to compare with; set changed_on in params/change_impact.yaml to a "
+    "the suite or params/change_impact.yaml",
+    "too_short_before": "before 1 Apr 2017 there are too few days of data to compare with; set changed_on in the suite or params/change_impact.yaml to a "
     "later day, or load older deals",
     "too_short_after": "only 275 days have passed since 1 Apr 2017; from 30 Jun 2017 on it can be said",
 }  # fmt: skip
@@ -743,3 +743,17 @@ def test_filled_marks_turn_light_on_a_dark_page(name, seen):
     shown = str(FIGURES[name](seen))
 
     assert re.search(r'<use [^>]*class="[^"]*fill-text', shown)
+
+
+def test_a_list_of_reps_warns_of_the_change_that_sets_them_apart():
+    """The groups, the day and both rates are named; nothing is said where nothing changed, or everybody did."""
+    shown = plain(page.not_skill(table(), change=told()))
+    unchanged = table(win_rate(verdict="no_change", is_better=None))
+
+    assert "Not skill alone" in shown
+    assert (
+        "changed on 1 Apr 2017; 29 % of their deals are won by 90 days since, 11 % before. Reps there"
+        in shown
+    )
+    assert not str(page.not_skill(unchanged, change=told()))
+    assert not str(page.not_skill(table(), change=told(treated=())))
