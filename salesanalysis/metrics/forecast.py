@@ -563,6 +563,12 @@ def _looked_back(basis: _Basis, day: datetime.date, won: pd.DataFrame, paths: in
     return row, pd.DataFrame({"chance": found.chances[:, 0], "is_won": is_won})
 
 
+def _mean_of_deals(rows: pd.DataFrame, score: str) -> float:
+    """Mean score of all open deals; NaN where none was open on any day, as in a source of orders."""
+    rows = rows[rows["n_open"] > 0]
+    return float(np.average(rows[score], weights=rows["n_open"])) if len(rows) else np.nan
+
+
 def _scores(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     methods = [
         ("simulation", "mean", "crps", "brier"),
@@ -572,8 +578,9 @@ def _scores(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     table = []
     for method, forecast_, score, brier in methods:
         row = {"method": method, "n": len(rows), "crps": rows[score].mean()}
-        row["bias"] = rows[forecast_].sum() / rows["actual"].sum()
-        row["brier"] = np.average(rows[brier], weights=rows["n_open"]) if brier else np.nan
+        actual = rows["actual"].sum()
+        row["bias"] = rows[forecast_].sum() / actual if actual else np.nan
+        row["brier"] = _mean_of_deals(rows, brier) if brier else np.nan
         if method == "simulation":
             for level in (80, 95):
                 held = verification.coverage(

@@ -611,3 +611,26 @@ def test_the_score_is_that_of_the_paths(seen, past):
     is_won = deals["deal_key"].isin(won)
     assert math.isclose(row["brier"], verification.brier(found.chances[:, 0], is_won))
     assert row["n_won"] == is_won.sum()
+
+
+def test_a_source_of_orders_has_no_open_deal_to_score(see):
+    """
+    Deals won on the day they are created: the forecast is of new ones only, and there is no Brier score, but a CRPS.
+    """
+    first = datetime.date(2024, 1, 1)
+    days = [first + datetime.timedelta(days=3 * k) for k in range(300)]
+    deals = [
+        {
+            "deal_id": f"{k}", "created_at": f"{day} 10:00:00", "closed_at": f"{day} 12:00:00",
+            "stage": "won", "status": "won", "owner": "a", "amount": "100",
+        }
+        for k, day in enumerate(days)
+    ]  # fmt: skip
+    seen = see({"deals": deals}, "2026-06-15")
+
+    back = forecast.backtest(seen, snapshots=4, paths=100)
+
+    assert back.why_not is None
+    assert back.scores["brier"].isna().all()
+    assert back.scores["crps"].notna().all()
+    assert (back.rows["n_open"] == 0).all()
