@@ -30,7 +30,6 @@ def by_worth(
     opportunities: pd.DataFrame | None = None,
     open_deals: pd.DataFrame | None = None,
     required: pd.DataFrame | None = None,
-    totals: pd.DataFrame | None = None,
     findings: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """
@@ -46,7 +45,6 @@ def by_worth(
     levers, opportunities : as ``bottlenecks.levers`` and ``bottlenecks.opportunities`` give
     open_deals : as ``pipeline.open_deals`` gives
     required : as ``pipeline.required`` gives
-    totals : the ``totals`` of ``forecast.forecast``
     findings : as ``quality.findings`` gives
 
     Returns
@@ -80,7 +78,7 @@ def by_worth(
         _lever(seen, levers),
         _opportunity(seen, opportunities),
         _decide(seen, open_deals),
-        None if _is_reached(totals) else _build_pipeline(seen, required),
+        _build_pipeline(seen, required),
         _clean(seen, findings),
     ]
     table = pd.DataFrame([row for row in rows if row], columns=_ACTIONS)
@@ -188,13 +186,6 @@ def _lever(seen: Seen, levers: pd.DataFrame | None) -> dict | None:
     )
 
 
-def _is_reached(totals: pd.DataFrame | None) -> bool:
-    if totals is None or totals.empty:
-        return False
-    company = totals.iloc[0]
-    return bool(company["median"] >= company["quota"])
-
-
 def _teams(seen: Seen, benchmark_groups: Any) -> tuple[str, ...]:
     """Teams that do not reach the benchmark: those it is about."""
     reached = {name.strip() for name in str(benchmark_groups or "").split(",")}
@@ -259,6 +250,8 @@ def _build_pipeline(seen: Seen, required: pd.DataFrame | None) -> dict | None:
     if required is None or required.empty or measure(seen) != "amount":
         return None
     row = required.iloc[0]
+    if row["is_reached"]:
+        return None
     names = ("required_coverage", "required_coverage_low", "required_coverage_high")
     lacks = [float(row["remaining_quota"] - row["amount_open"] / row[name]) for name in names]
     high = (

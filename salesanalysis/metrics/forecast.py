@@ -226,11 +226,9 @@ def _simulated(basis: _Basis, ends_days: list[int], teams: list[str], paths: int
 
 def _quarters(as_of: datetime.date) -> list[Period]:
     """The quarter of the day after, and the next one."""
-    found: list[Period] = []
-    for _ in range(2):
-        day = (found[-1].last if found else as_of) + datetime.timedelta(days=1)
-        found.append(periods.period(f"{day.year}-Q{(day.month + 2) // 3}", as_of=day))
-    return found
+    one_day = datetime.timedelta(days=1)
+    now = periods.quarter_of(as_of + one_day)
+    return [now, periods.quarter_of(now.last + one_day)]
 
 
 def _teams(basis: _Basis, quarter: Period) -> list[str]:

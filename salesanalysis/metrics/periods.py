@@ -72,6 +72,16 @@ def period(text: str, *, as_of: datetime.date) -> Period:
     return found
 
 
+def quarter_of(day: datetime.date) -> Period:
+    """
+    Give the calendar quarter that a day lies in.
+
+    >>> str(quarter_of(datetime.date(2026, 7, 1)))
+    '2026-Q3'
+    """
+    return _of_months(datetime.date(day.year, (day.month - 1) // 3 * 3 + 1, 1), 3)
+
+
 def series(last: Period, n: int) -> list[Period]:
     """`n` periods of equal length in order of time, the one given being the last."""
     found = [last]
@@ -104,8 +114,7 @@ def _between(year: int, month: int, last_year: int, last_month: int) -> tuple[da
 
 def _last_quarter(as_of: datetime.date) -> Period:
     tomorrow = as_of + datetime.timedelta(days=1)
-    begun = datetime.date(tomorrow.year, (tomorrow.month - 1) // 3 * 3 + 1, 1)
-    return _of_months(_shifted(begun, -3), 3)
+    return quarter_of(tomorrow).before()
 
 
 def _shifted(first: datetime.date, months: int) -> datetime.date:

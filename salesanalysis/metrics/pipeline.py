@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from salesanalysis.crm.errors import InputRefused, ParameterError
 from salesanalysis.crm.seen import Seen
-from salesanalysis.metrics import periods, quality
+from salesanalysis.metrics import credit, periods, quality
 from salesanalysis.metrics.groups import names
 from salesanalysis.metrics.periods import Period
 from salesanalysis.statistics import proportions
@@ -50,11 +50,7 @@ def why_not(seen: Seen) -> str | None:
 
 def quarter(seen: Seen) -> Period:
     """Give the current quarter: that of the day after the as-of date."""
-    return _quarter(seen.as_of + _DAY)
-
-
-def _quarter(day: datetime.date) -> Period:
-    return periods.period(f"{day.year}-Q{(day.month + 2) // 3}", as_of=day)
+    return periods.quarter_of(seen.as_of + _DAY)
 
 
 def _past_quarters(seen: Seen, n: int) -> list[Period]:
@@ -435,17 +431,10 @@ def _covered(seen: Seen, period: Period, day: datetime.date) -> dict:
 
 
 def _quota(seen: Seen, period: Period) -> float:
-    """Amount quotas of all teams for the whole quarter, by days, as `credit.quotas` has them; NaN without one."""
-    if seen.reason("quotas"):
-        return np.nan
-    rows = seen.frame(
-        "SELECT period_start, period_end, value FROM quotas WHERE measure = 'amount' AND holder_type = 'team'"
-    )
-    begin = rows["period_start"].clip(lower=pd.Timestamp(period.first))
-    end = rows["period_end"].clip(upper=pd.Timestamp(period.last))
-    days = ((end - begin).dt.days + 1).clip(lower=0)
-    quotas = rows["value"] * days / ((rows["period_end"] - rows["period_start"]).dt.days + 1)
-    return float(quotas.sum()) if (quotas > 0).any() else np.nan
+    """Amount quotas of all teams for the whole quarter; NaN without one."""
+    asked = credit.quotas(seen, period, whole=True)
+    teams = asked[asked["holder_type"] == "team"]
+    return float(teams["quota"].sum()) if len(teams) else np.nan
 
 
 def wins(seen: Seen, *, quarters: int = 4) -> pd.DataFrame:
@@ -477,13 +466,14 @@ def wins(seen: Seen, *, quarters: int = 4) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["quarter", "first_on", "last_on", "n_won", "amount_won", "quota"])  # fmt: skip
 
 
-def required(table: pd.DataFrame) -> pd.DataFrame:
+def required(table: pd.DataFrame, totals: pd.DataFrame | None = None) -> pd.DataFrame:
     """
     Say how much pipeline a quota takes, by the company's own past yield at the same week of a quarter.
 
     Parameters
     ----------
     table : DataFrame, as `coverage` gives
+    totals : DataFrame, the ``totals`` of ``forecast.forecast``, optional
 
     Returns
     -------
@@ -492,11 +482,12 @@ def required(table: pd.DataFrame) -> pd.DataFrame:
         yield, or where it is 0), ``required_coverage_low``, ``required_coverage_high`` (1 by the highest and the lowest yield, no
         interval; the high one is NaN where a quarter had no yield), and of the current quarter ``coverage``,
         ``amount_open``, ``n_open``, ``amount_booked``, ``quota``, ``remaining_quota``, ``required_amount`` (pipeline that the
-        remaining quota takes; NaN without one).
+        remaining quota takes; NaN without one), ``is_reached``: the forecast reaches the quota more often than not, so that
+        by the company's present rates nothing is missing, whatever the mean of older quarters says.
     """
     columns = ["quarter", "n_quarters", "required_coverage", "required_coverage_low"]
     columns += ["required_coverage_high", "coverage", "amount_open", "n_open", "amount_booked"]
-    columns += ["quota", "remaining_quota", "required_amount"]
+    columns += ["quota", "remaining_quota", "required_amount", "is_reached"]
     now = table[table["is_current"].astype(bool)]
     if now.empty:
         return pd.DataFrame(columns=columns)
@@ -508,6 +499,8 @@ def required(table: pd.DataFrame) -> pd.DataFrame:
         "required_coverage_high": _inverse(yields.min()),
     }
     row["required_amount"] = max(row["remaining_quota"], 0.0) * row["required_coverage"]
+    company = pd.DataFrame() if totals is None else totals.head(1)
+    row["is_reached"] = bool(len(company) and (company["median"] >= company["quota"]).item())
     return pd.DataFrame([row], columns=columns)
 
 

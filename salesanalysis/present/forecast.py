@@ -116,7 +116,7 @@ def _narrow_before(back: Any) -> str:
     return _(
         "Past ranges were too narrow: the 80 % range held {held} of {n} outcomes, as happens where the business changes "
         "after the weeks that a forecast is made from. The company's 80 % ranges on this page are therefore made {factor} "
-        "times as wide as the simulation gives; those of teams and the chance to reach a quota are not corrected."
+        "times as wide as the simulation gives; the chance to reach the quota goes by them. Those of teams are not corrected."
     ).format(
         held=numbers.count(round(row["coverage80"] * row["n"])),
         n=numbers.count(row["n"]),
@@ -159,9 +159,11 @@ def to_do(
 
 
 def _short_step(need: pd.DataFrame, seen: Any) -> list[list[str]]:
-    if need.empty or not need["required_amount"].iloc[0] > need["amount_open"].iloc[0]:
+    if need.empty or need["is_reached"].iloc[0]:
         return []
     row = need.iloc[0]
+    if not row["required_amount"] > row["amount_open"]:
+        return []
     return [
         [
             _("Find pipeline for {quarter}, or plan for less").format(quarter=row["quarter"]),
@@ -1317,7 +1319,7 @@ def _parts(row: Any, made: Any, seen: Any) -> str:
 
 def _compared(now: pd.Series, won: pd.DataFrame, made: Any, seen: Any) -> str:
     if pd.notna(now["quota"]):
-        return _("; the quota of {quota} is reached in {share} simulated futures").format(
+        return _("; the quota of {quota} is reached in {share} futures").format(
             quota=_worth(now["quota"], made, seen), share=_futures(now["reach_quota_share"])
         )
     if won.empty:

@@ -18,7 +18,6 @@ from .impact_words import (
     groups_word,
     level,
     level_and_range,
-    lower_first,
     measure_name,
     named,
     nothing,
@@ -27,6 +26,7 @@ from .impact_words import (
     verdict_name,
     whole_days,
 )
+from .kpis import lower
 from .tables import Column, show
 from .words import _, label
 
@@ -420,7 +420,7 @@ def _others(table: pd.DataFrame, row: Any) -> str:
     if changed:
         parts = ", ".join(
             _("{name} ({before} → {after})").format(
-                name=lower_first(measure_name(one)),
+                name=lower(measure_name(one)),
                 before=short_level(one, "before"),
                 after=level(one, "after"),
             )

@@ -24,7 +24,6 @@ from .impact_words import (
     effect_range,
     groups_word,
     level,
-    lower_first,
     measure_name,
     named,
     nothing,
@@ -35,6 +34,7 @@ from .impact_words import (
     upper_first,
     verdict_name,
 )
+from .kpis import lower
 from .tables import Column, count_columns, estimate_columns, show
 from .words import _, label
 
@@ -67,7 +67,7 @@ def dashboard(table: pd.DataFrame, *, change: Any, seen: Any, name: str = "dashb
     texts = [_on_usual(row, change) for row in shown.itertuples()]
     parts = "; ".join(
         _("{figure} {before} → {after}, likely {range} if nothing had changed").format(
-            figure=lower_first(_usual_name(row)),
+            figure=lower(_usual_name(row)),
             before=short_level(row, "naive_before"),
             after=level(row, "naive_after"),
             range=_twin_range(row),
@@ -496,7 +496,7 @@ def placebos(table: pd.DataFrame, *, change: Any, seen: Any, name: str = "placeb
     top = earlier.iloc[0]
     alt = _("Points with ranges by day: on {day}, {measure} {effect} (likely {range}).").format(
         day=numbers.date(top["changed_on"]),
-        measure=lower_first(measure_name(top)),
+        measure=lower(measure_name(top)),
         effect=effect(_formed(top), "effect"),
         range=effect_range(_formed(top), "effect"),
     )

@@ -225,11 +225,6 @@ def others_word(change: Any) -> str:
     return _("the {groups} that did not change").format(groups=groups_word(change.by))
 
 
-def lower_first(text: str) -> str:
-    """Begin a name as it stands within a sentence."""
-    return text[:1].lower() + text[1:]
-
-
 def whole_days(value: float) -> str:
     """
     Say a span in whole days.

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from . import answers, charts, figures, html, impact_words, numbers, summary_cards, tables, words
 from .charts import note_rows, positions, rows_of, with_currency
 from .html import Html
+from .kpis import lower
 from .summary_words import (
     amount,
     counted,
@@ -426,7 +427,7 @@ def _change(measures: pd.DataFrame, change: Any) -> list[str]:
 
 def _one_measure(row: Any) -> str:
     text = _("{measure}: {before} before, {after} since").format(
-        measure=impact_words.lower_first(impact_words.measure_name(row)),
+        measure=lower(impact_words.measure_name(row)),
         before=impact_words.level(row, "before"),
         after=impact_words.level(row, "after"),
     )

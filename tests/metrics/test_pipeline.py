@@ -859,3 +859,20 @@ def test_the_chance_to_reach_the_quota_is_that_of_the_widened_range(quota, share
     assert wide.loc[0, "reach_quota_share"] == pytest.approx(share, abs=1e-3)
     assert wide.loc[1, "reach_quota_share"] == 0.0
     assert pipeline.widened(totals, 1.0).equals(totals)
+
+
+@pytest.mark.parametrize(
+    ("median", "is_reached"), [(999.0, False), (1000.0, True), (np.nan, False)]
+)
+def test_a_quota_is_reached_where_half_of_the_futures_are_at_it(median, is_reached):
+    """
+    The company's row of the current quarter counts, not a team's or the next quarter's; without a forecast it is not said.
+    """
+    totals = pd.DataFrame(
+        {"team": ["", "North", ""], "median": [median, 5e3, 5e3], "quota": 1000.0}
+    )
+    table = table_of([0.25])
+
+    assert pipeline.required(table, totals).iloc[0]["is_reached"] == is_reached
+    assert not pipeline.required(table).iloc[0]["is_reached"]
+    assert not pipeline.required(table, totals.head(0)).iloc[0]["is_reached"]

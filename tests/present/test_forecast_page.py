@@ -87,7 +87,7 @@ def covered():
 def need(**more):
     row = {"quarter": "2018-Q1", "n_quarters": 3, "required_coverage": 2.6, "required_coverage_low": 2.0,
            "required_coverage_high": 3.9, "coverage": 1.8, "amount_open": 18e6, "n_open": 50, "amount_booked": 2e6,
-           "quota": 12e6, "remaining_quota": 10e6, "required_amount": 26e6}  # fmt: skip
+           "quota": 12e6, "remaining_quota": 10e6, "required_amount": 26e6, "is_reached": False}  # fmt: skip
     return pd.DataFrame([row | more])
 
 
@@ -177,7 +177,7 @@ def test_the_answer_is_the_estimate_its_range_and_the_quota(seen):
 
     assert message(shown) == (
         "The quarter 2018-Q1 will bring an estimated USD 10.1M, likely USD 8M–12.5M (80 %); the quota of USD 12M is "
-        "reached in 19 of 100 simulated futures; USD 2M won already, about USD 5M from deals open now and about USD 3M "
+        "reached in 19 of 100 futures; USD 2M won already, about USD 5M from deals open now and about USD 3M "
         "from deals not created yet"
     )
     values = [value.replace("\u00a0", " ") for _, value in shown.summary["cards"]]
@@ -321,8 +321,10 @@ def test_where_nothing_is_to_do_that_is_said(seen):
     Enough pipeline, no date over, no deal to decide; or the source cannot say it.
     """
     calm = {"apart": apart(0), "need": need(required_amount=18e6), "seen": seen}
+    reached = {"apart": apart(0), "need": need(is_reached=True), "seen": seen}
 
     assert plain(page.to_do(deals().head(0), **calm)).startswith("No step follows")
+    assert plain(page.to_do(deals().head(0), **reached)).startswith("No step follows")
     unknown = page.to_do(deals().head(0), **calm, reason="No dates.")
     assert plain(unknown).endswith("cannot be said. No dates.")
     no_quota = page.to_do(deals().head(0), apart=apart(0), need=need(required_amount=NAN), seen=seen)  # fmt: skip
