@@ -42,7 +42,7 @@ golden: .venv/ready
 
 lock: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra test --extra dev --universal --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml --extra notify --extra publish --extra dask --extra test --extra dev --universal --generate-hashes --no-emit-index-url \
 	  --python-version 3.11 --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 clean:

@@ -29,12 +29,9 @@ def name_and_version(text: str) -> tuple[str, str]:
 def test_environment_yml_lists_the_packages_of_pyproject():
     """Names, versions and the Python of environment.yml are those of pyproject.toml, nothing more or less."""
     project = pyproject()
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    wanted += [
-        *project["optional-dependencies"]["dev"],
-        f"python{project['requires-python']}",
-        "pip",
-    ]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(name for extra in extras for name in extra)]
+    wanted += [f"python{project['requires-python']}", "pip"]
 
     listed = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
 
