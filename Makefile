@@ -2,7 +2,7 @@
 # The virtual environment is made from requirements.lock, hash by hash; PYTHON names the Python 3.11+ to start from.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: reports appraisal test lint lab lock golden studies benchmark benchmark-appraisal benchmark-pages benchmark-simulations clean
+.PHONY: reports appraisal test faults lint lab lock golden studies benchmark benchmark-appraisal benchmark-pages benchmark-simulations clean
 .DELETE_ON_ERROR:
 
 reports: data/crm.duckdb
@@ -13,6 +13,12 @@ appraisal: data/crm.duckdb
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Does a run that is broken on purpose publish nothing, and keep what was there? Every round; writes docs/reliability.md.
+faults: .venv/ready
+	@rm -rf build/faults/full
+	$(BIN)/python -m pytest tests/faults --full -n auto --dist worksteal; \
+	  failed=$$?; $(BIN)/python tests/faults/table.py && exit $$failed
 
 lint: .venv/ready
 	$(BIN)/pre-commit run --all-files

@@ -5,6 +5,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 
@@ -27,8 +28,22 @@ _RUN = """
     Pages for reps, teams and leadership go to folders of their own: reps/<id>, teams/<id>, leadership. These ids say
     nothing without the key in the environment variable SALESANALYSIS_ID_KEY; without a key, whoever knows an employee
     number can find its folder. leadership/pages.csv says which folder is whose.
-    Exit codes: 0 published, 1 unexpected, 2 wrong usage or parameter, 3 input refused, 5 another run is at work,
-    6 publishing failed, 124 timeout, 130 interrupted, 138 a kernel died.
+    Exit codes: 0 published, 1 unexpected, 2 wrong usage or parameter, 3 input refused or too old, 4 partly published
+    (--keep-going), 5 another run is at work, 6 publishing failed, 75 try again later, 124 timeout, 130 interrupted,
+    138 a kernel died, 143 terminated.
+    Addresses in the environment variable SALESANALYSIS_NOTIFY are told how the run ended.
+"""
+_BACKFILL = """
+    Makes the reports of SUITE as they would have looked at the end of each month (week, quarter, half, year) from one to
+    another: nothing recorded later is known to them. What is there already, made from the same files by the same
+    version, is left alone. A date that fails does not stop the others; then the exit code is 4 if any was published.
+"""
+_RUNS = """
+    Shows a line for each run and date: when, what, how it ended, how many pages were made and failed, how many rows
+    were read, and how long it took. All of it, and the log of each run, is in DIR/.runs.
+"""
+_PRUNE = """
+    Removes the reports of all dates but the newest N, and the books of their runs.
 """
 _SAMPLE = """
     Makes the CRM export of an invented company: 24 months to 2026-06-30, Chinese and Latin names, the usual dirt, and
@@ -43,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(int(Exit.TERMINATED))
     )  # leaves by the exits below, no kernel stays
+    # A shell starts what stands before & with this signal ignored; it must end a run all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         options.do(options)
     except RunError as error:
@@ -66,8 +83,14 @@ def _code(error: Exception) -> Exit:
 def _leave(error: Exception | str, code: Exit) -> None:
     known = isinstance(error, str | RunError | ValueError)
     text = str(error) if known else f"{type(error).__name__}: {error}"
-    print(f"salesanalysis: {text}", file=sys.stderr)
+    _say(text)
     sys.exit(int(code))
+
+
+def _say(text: str) -> None:
+    from salesanalysis.report.redact import redact
+
+    print(f"salesanalysis: {redact(text)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,8 +101,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {metadata.version('salesanalysis')}"
     )
-    verbs = parser.add_subparsers(required=True, metavar="{load,process,run,sample}")
-    load = _verb(verbs, "load", "bring CRM tables into a store", _LOAD, _load)
+    verbs = parser.add_subparsers(
+        required=True, metavar="{load,process,run,backfill,runs,prune,sample}"
+    )
+    _add_load(_verb(verbs, "load", "bring CRM tables into a store", _LOAD, _load))
+    process = _verb(verbs, "process", "check a process file", _PROCESS, _process)
+    process.add_argument("file", type=Path, metavar="FILE", help="for example params/process.yaml")
+    _add_run(_verb(verbs, "run", "make the dated reports of a suite", _RUN, _run))
+    _add_backfill(_verb(verbs, "backfill", "make the reports of the past", _BACKFILL, _backfill))
+    _add_runs(_verb(verbs, "runs", "show what runs did", _RUNS, _runs))
+    _add_prune(_verb(verbs, "prune", "remove all but the newest dates", _PRUNE, _prune))
+    _add_sample(_verb(verbs, "sample", "make the invented company's CRM export", _SAMPLE, _sample))
+    return parser
+
+
+def _add_load(load: argparse.ArgumentParser) -> None:
     load.add_argument("source", type=Path, metavar="SOURCE", help="folder with the exported files")
     load.add_argument(
         "--mapping",
@@ -95,15 +131,47 @@ def _parser() -> argparse.ArgumentParser:
         metavar="STORE",
         help="store to make (default: %(default)s)",
     )
-    process = _verb(verbs, "process", "check a process file", _PROCESS, _process)
-    process.add_argument("file", type=Path, metavar="FILE", help="for example params/process.yaml")
-    run = _verb(verbs, "run", "make the dated reports of a suite", _RUN, _run)
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("suite", type=Path, metavar="SUITE", help="for example params/monthly.yaml")
     run.add_argument(
         "--as-of",
         metavar="DAY",
-        help="last day observed, such as 2017-12-31, today or last_month_end (default: the suite's)",
+        help="last day observed, such as 2017-12-31, or today, yesterday, last_month_end, last_quarter_end … (default: the suite's)",
     )
+    run.add_argument(
+        "--only",
+        metavar="NOTEBOOK",
+        help="run this notebook only; the other pages of that day stay",
+    )
+    _add_how(run)
+
+
+def _add_backfill(backfill: argparse.ArgumentParser) -> None:
+    backfill.add_argument(
+        "suite", type=Path, metavar="SUITE", help="for example params/monthly.yaml"
+    )
+    backfill.add_argument(
+        "--from", dest="first", required=True, metavar="MONTH", help="such as 2024-01"
+    )
+    backfill.add_argument(
+        "--to", dest="last", required=True, metavar="MONTH", help="such as 2026-10"
+    )
+    backfill.add_argument(
+        "--every",
+        choices=("week", "month", "quarter", "half", "year"),
+        default="month",
+        help="one report at the end of each (default: %(default)s)",
+    )
+    backfill.add_argument(
+        "--again", action="store_true", help="make also what is there already and unchanged"
+    )
+    _add_how(backfill)
+
+
+def _add_how(run: argparse.ArgumentParser) -> None:
+    """Add the options of every verb that makes reports."""
     run.add_argument(
         "--crm", type=Path, metavar="STORE", help="store to read (default: the suite's)"
     )
@@ -114,17 +182,60 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="folder to publish in (default: reports)"
     )
     run.add_argument(
-        "--only",
-        metavar="NOTEBOOK",
-        help="run this notebook only; the other pages of that day stay",
-    )
-    run.add_argument(
         "--workers",
         type=_positive,
         metavar="N",
         help="notebooks run at a time (default: as many as there are cores)",
     )
-    sample = _verb(verbs, "sample", "make the invented company's CRM export", _SAMPLE, _sample)
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers make the pages, such as tcp://10.0.0.5:8786",
+    )
+    run.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="publish without the pages that fail (exit 4), instead of nothing",
+    )
+    run.add_argument(
+        "--stale", action="store_true", help="make the reports although the data are too old"
+    )
+    run.add_argument(
+        "--publish",
+        metavar="URL",
+        help="then copy what readers see to a folder, s3://, webdav:// or sftp://",
+    )
+
+
+def _add_runs(runs: argparse.ArgumentParser) -> None:
+    _add_out(runs)
+    runs.add_argument(
+        "--last",
+        type=_positive,
+        default=20,
+        metavar="N",
+        help="so many, the latest (default: %(default)s)",
+    )
+
+
+def _add_prune(prune: argparse.ArgumentParser) -> None:
+    _add_out(prune)
+    prune.add_argument(
+        "--keep", type=_positive, required=True, metavar="N", help="so many dates, the newest"
+    )
+
+
+def _add_out(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="folder of reports (default: %(default)s)",
+    )
+
+
+def _add_sample(sample: argparse.ArgumentParser) -> None:
     sample.add_argument(
         "--deals",
         type=int,
@@ -157,7 +268,6 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="a company in which no team ever changes its process",
     )
-    return parser
 
 
 def _verb(verbs, name: str, title: str, text: str, do: Callable) -> argparse.ArgumentParser:
@@ -191,20 +301,50 @@ def _process(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from salesanalysis.report.run import run
+    from salesanalysis.report.run import run_days
 
-    print(
-        run(
-            options.suite,
-            as_of=options.as_of,
-            crm=options.crm,
-            process=options.process,
-            out=options.out,
-            only=options.only,
-            workers=options.workers,
-            audiences=_audiences,
-        )
-    )
+    _finish(run_days(options.suite, [options.as_of], only=options.only, **_how(options)))
+
+
+def _backfill(options: argparse.Namespace) -> None:
+    from salesanalysis.report.run import backfill
+
+    span = (options.suite, options.first, options.last)
+    _finish(backfill(*span, every=options.every, skip_unchanged=not options.again, **_how(options)))
+
+
+def _how(options: argparse.Namespace) -> dict:
+    return {
+        "crm": options.crm,
+        "process": options.process,
+        "out": options.out,
+        "workers": options.workers,
+        "scheduler": options.scheduler,
+        "keep_going": options.keep_going,
+        "is_stale_allowed": options.stale,
+        "publish_to": options.publish,
+        "look": _look,
+        "audiences": _audiences,
+    }
+
+
+def _finish(done: list) -> None:
+    """Print the index of each date that has one; leave with the code of what failed."""
+    for one in done:
+        if one.index:
+            print(one.index)
+    errors = [one.error for one in done if one.error]
+    for error in errors[1:]:
+        _say(str(error))
+    if errors:
+        is_partly = len(done) > 1 and any(one.index for one in done)
+        _leave(errors[0], Exit.PARTLY if is_partly else errors[0].code)
+
+
+def _look(store: Path, as_of: date) -> dict:
+    from salesanalysis.crm import freshness
+
+    return {**_told(freshness.about, store), "days": _told(freshness.record_days, store, as_of)}
 
 
 def _audiences(*given) -> dict:
@@ -212,7 +352,36 @@ def _audiences(*given) -> dict:
         audiences,
     )  # only where someone has pages of their own
 
-    return audiences(*given)
+    return _told(audiences, *given)
+
+
+def _told(ask: Callable, *given):
+    """Ask the other rooms, and tell their refusals as one of this date."""
+    from salesanalysis.crm.errors import InputRefused, ParameterError
+
+    try:
+        return ask(*given)
+    except InputRefused as error:
+        raise RunError(str(error), Exit.INPUT_REFUSED) from error
+    except ParameterError as error:
+        raise RunError(str(error), Exit.USAGE) from error
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from salesanalysis.report import ledger
+
+    books = ledger.read(options.out)[-options.last :]
+    print(ledger.table(books) if books else f"no run has written its book in {options.out} yet")
+
+
+def _prune(options: argparse.Namespace) -> None:
+    from salesanalysis.report import publish
+
+    removed = publish.prune(options.out, options.keep)
+    for day in removed:
+        print(f"removed {day}")
+    if not removed:
+        print(f"nothing to remove: {options.out} has no more than {options.keep} dates")
 
 
 def _sample(options: argparse.Namespace) -> None:

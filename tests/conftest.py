@@ -8,6 +8,15 @@ from export import SHARED, write_export
 from salesanalysis import crm
 
 
+def pytest_addoption(parser):
+    """Known wherever pytest is started."""
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="tests/faults with all their rounds, as make faults does",
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder beside the project with data that may not be redistributed."""

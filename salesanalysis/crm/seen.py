@@ -1,19 +1,22 @@
 """The gate: what was known at the end of a day, and nothing that came later."""
 
 import datetime
+import re
 import zoneinfo
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pandas as pd
 
+from salesanalysis.crm import shared
 from salesanalysis.crm.errors import InputRefused, ParameterError
 from salesanalysis.crm.store import Session, literal, open_store, quoted
 from salesanalysis.crm.tables import SEGMENTS
 
 DEFAULT_STORE = "data/crm.duckdb"
 _ONE_DAY = datetime.timedelta(days=1)
+_WORD = re.compile(r"\w+")
 _KEPT: dict[tuple, dict[Hashable, Any]] = {}  # what was computed of a store as of a day
 _MOST_KEPT = 32  # stores and days at once: a report may look at many days of the past
 
@@ -39,15 +42,18 @@ class Seen:
         self,
         session: Session,
         as_of: datetime.date,
-        source: dict[str, str],
-        path: Path,
-        kept: dict[Hashable, Any] | None = None,
+        file: "_File",
+        of: tuple,
+        year_starts: int = 1,
     ):
         self._session = session
-        self._path = path
-        self._kept = {} if kept is None else kept
+        self._file = file
+        self._of = of  # what is computed here is computed from this
+        self._kept = _kept(of)
+        self._views = _views(file, as_of)
         self.as_of = as_of
-        self.source = source
+        self.source = file.about
+        self.year_starts = year_starts  # month; the metrics speak of the quarters of that year
 
     def at(self, as_of: str | datetime.date) -> "Seen":
         """
@@ -65,27 +71,44 @@ class Seen:
             raise ValueError(
                 f"a snapshot must lie on {self.as_of} or before, the day observed, found {day}"
             )
-        return observe(self._path, day)
+        return _seen(self._session.beside(), self._file, day, self.year_starts)
 
     def frame(self, sql: str, parameters: tuple = ()) -> pd.DataFrame:
         """Rows of a query on the views; parameters are bound to its ``?``. The same query is run once."""
-        return self.once((sql, parameters), lambda: self._session.frame(sql, parameters))
+        return self._found((sql, parameters), lambda: self._rows(sql, parameters), is_query=True)
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """
-        Compute something of this store and day once per process, however often it is observed.
+        Compute something of this store and day once per process, however often it is observed; in a run of the report
+        engine, once per run (see `shared`).
 
-        So the pages of many reps share the tables they are rows of. A frame is given as a copy.
+        So the pages of many reps share the tables they are rows of. A frame is given as a copy. The key must hold
+        every argument that matters.
         """
+        return self._found(key, make)
+
+    def _found(self, key: Hashable, make: Callable[[], Any], *, is_query: bool = False) -> Any:
         if key not in self._kept:
-            self._kept[key] = make()
+            self._kept[key] = shared.computed(self._of, key, make, is_query=is_query)
         found = self._kept[key]
         return found.copy() if isinstance(found, pd.DataFrame) else found
 
+    def _rows(self, sql: str, parameters: tuple) -> pd.DataFrame:
+        """Run a query, once the views that it names are there; most days of the past are asked for few of them."""
+        for name in self._views.keys() & set(_WORD.findall(sql)):
+            self._session.run(f"CREATE VIEW {name} AS {self._views.pop(name)}")
+        return self._session.frame(sql, parameters)
+
+    @property
+    def knows_deals(self) -> bool:
+        """Whether any deal was known on the day."""
+        count = "SELECT count(*) AS n FROM deals"
+        made = self._found("knows_deals", lambda: self._rows(count, ()), is_query=True)
+        return bool(made["n"].iloc[0])
+
     def reason(self, table: str) -> str | None:
         """Why the source cannot give a canonical table, or ``deals.<segment>``; None where it gives it."""
-        rows = self._session.rows('SELECT reason FROM file.impossible WHERE "table" = ?', (table,))
-        return rows[0][0] if rows else None
+        return self._file.impossible.get(table)
 
     def segment(self, name: str) -> str:
         """
@@ -117,7 +140,7 @@ class Seen:
         self.close()
 
 
-def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
+def observe(crm: str | Path, as_of: str | datetime.date, *, year_starts: int = 1) -> Seen:
     """
     Open a store as of the end of a day.
 
@@ -125,6 +148,7 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
     ----------
     crm : path of a store; a relative one is looked for from the working folder upwards
     as_of : the last day observed, as a date or text like 2026-06-30; a local day of the source's time zone
+    year_starts : month, 1 to 12, in which the company's year starts: its quarters are those the metrics speak of
 
     Raises
     ------
@@ -136,36 +160,59 @@ def observe(crm: str | Path, as_of: str | datetime.date) -> Seen:
     day = _day(as_of)
     path = find_file(crm)
     session = open_store(path)
-    source = dict(session.rows("SELECT key, value FROM file.about"))
-    extracted_on = datetime.date.fromisoformat(source["extracted_on"])
+    return _seen(session, _read(session, path), day, year_starts)
+
+
+class _File(NamedTuple):
+    """What does not depend on the day: the very file, and what its source gives."""
+
+    state: tuple
+    about: dict[str, str]
+    tables: frozenset[str]
+    impossible: dict[str, str]
+
+
+def _read(session: Session, path: Path) -> _File:
+    state = path.stat()
+    tables = session.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'"
+    )
+    return _File(
+        (path.resolve().as_posix(), state.st_ino, state.st_size, state.st_mtime_ns),
+        dict(session.rows("SELECT key, value FROM file.about")),
+        frozenset(name for (name,) in tables),
+        dict(session.rows('SELECT "table", reason FROM file.impossible')),
+    )
+
+
+def _seen(session: Session, file: _File, day: datetime.date, year_starts: int) -> Seen:
+    extracted_on = datetime.date.fromisoformat(file.about["extracted_on"])
     if day > extracted_on:
         session.close()
         raise InputRefused(
-            f"as_of must not lie after {extracted_on}, the day of the export of {source['name']}: later days "
+            f"as_of must not lie after {extracted_on}, the day of the export of {file.about['name']}: later days "
             f"were not observed; found {day}"
         )
-    _make_views(session, day, source["timezone"], is_present=day == extracted_on)
-    if not session.one("SELECT count(*) FROM deals"):
+    seen = Seen(session, day, file, (*file.state, day, year_starts), year_starts)
+    if not seen.knows_deals:
         first = session.one("SELECT min(created_on) FROM file.deals")
         session.close()
         raise InputRefused(
-            f"as_of must not lie before the first deal of {source['name']}, which was created on {first}; found {day}"
+            f"as_of must not lie before the first deal of {file.about['name']}, which was created on {first}; found {day}"
         )
-    return Seen(session, day, source, path.resolve(), _kept(path, day))
+    return seen
 
 
 def _day(as_of: str | datetime.date) -> datetime.date:
     return as_of if isinstance(as_of, datetime.date) else datetime.date.fromisoformat(as_of)
 
 
-def _kept(path: Path, day: datetime.date) -> dict[Hashable, Any]:
-    """What was computed of this very file and day; the days looked at longest ago are forgotten."""
-    state = path.stat()
-    key = (path.resolve(), state.st_ino, state.st_size, state.st_mtime_ns, day)
-    _KEPT[key] = _KEPT.pop(key, {})
+def _kept(of: tuple) -> dict[Hashable, Any]:
+    """What was computed of this very file, day and calendar; those looked at longest ago are forgotten."""
+    _KEPT[of] = _KEPT.pop(of, {})
     for old in list(_KEPT)[:-_MOST_KEPT]:
         del _KEPT[old]
-    return _KEPT[key]
+    return _KEPT[of]
 
 
 def find_file(path: str | Path) -> Path:
@@ -188,18 +235,13 @@ def _end_of_day(day: datetime.date, timezone: str) -> str:
     return local.astimezone(datetime.UTC).strftime("TIMESTAMP '%Y-%m-%d %H:%M:%S'")
 
 
-def _make_views(session: Session, day: datetime.date, timezone: str, *, is_present: bool) -> None:
+def _views(file: _File, day: datetime.date) -> dict[str, str]:
+    """Each view that the file's tables can give, by name, as a query."""
     today = _literal(day)
+    timezone = file.about["timezone"]
     end = _end_of_day(day, timezone)
-    loaded = {
-        row[0]
-        for row in session.rows(
-            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'file'"
-        )
-    }
-    has_history = not session.one(
-        "SELECT count(*) FROM file.impossible WHERE \"table\" = 'stage_events'"
-    )
+    is_present = f"{day}" == file.about["extracted_on"]
+    has_history = "stage_events" not in file.impossible
     views = {
         "stages": "SELECT * FROM file.stages",
         "deals": _deals(today, end, is_stage_known=is_present and not has_history),
@@ -247,9 +289,7 @@ def _make_views(session: Session, day: datetime.date, timezone: str, *, is_prese
         "state_spells": "deals",
         "hand_overs": "owner_history",
     }
-    for name, sql in views.items():
-        if made_of.get(name, name) in loaded:
-            session.run(f"CREATE VIEW {name} AS {sql}")
+    return {name: sql for name, sql in views.items() if made_of.get(name, name) in file.tables}
 
 
 def _deals(today: str, end: str, *, is_stage_known: bool) -> str:

@@ -59,6 +59,14 @@ class Session:
         """Column names and engine types of a table, view or table function."""
         return {row[0]: row[1] for row in self.rows(f"DESCRIBE SELECT * FROM {relation}")}
 
+    def beside(self) -> "Session":
+        """Give a session on the same files with no views yet; the files are released when the last one is closed."""
+        session = Session(self._connection.cursor())
+        name = quoted(uuid.uuid4().hex)
+        session.run(f"CREATE SCHEMA memory.{name}")
+        session.run(f"USE memory.{name}")
+        return session
+
     def close(self) -> None:
         """Release the file."""
         self._connection.close()

@@ -92,6 +92,10 @@ def _near(account: str, known: pd.DataFrame) -> str:
 
 def _accounts(seen: Seen) -> pd.DataFrame:
     """Every account with its names (the one of most deals first), deals and won amount (unknown amounts as 0)."""
+    return seen.once("accounts", lambda: _count(seen))
+
+
+def _count(seen: Seen) -> pd.DataFrame:
     rows = seen.frame(
         f"""
         SELECT {_ACCOUNT} AS account, i.account AS name, count(*) AS n_deals,
@@ -102,7 +106,9 @@ def _accounts(seen: Seen) -> pd.DataFrame:
     rows = rows.sort_values(["n_deals", "name"], ascending=[False, True])
     accounts = rows.groupby("account")
     table = accounts[["n_deals", "won_amount"]].sum()
-    table["names"] = accounts["name"].agg(lambda names: tuple(names.dropna()))
+    names = rows.dropna(subset="name").groupby("account")["name"].agg(tuple)
+    table["names"] = names.reindex(table.index)
+    table["names"] = [names if isinstance(names, tuple) else () for names in table["names"]]
     return table.reset_index()
 
 

@@ -23,6 +23,10 @@ def credited(seen: Seen) -> pd.DataFrame:
         ``deal_amount``, ``amount`` (share of it; NaN where the deal has no amount), ``source``, ``segment``,
         ``product``, ``region``. The shares of a deal sum to 1 unless the source says otherwise (a data finding).
     """
+    return seen.once("credit.credited", lambda: _credited(seen))
+
+
+def _credited(seen: Seen) -> pd.DataFrame:
     columns = ", ".join(f"d.{name}" for name in _SEGMENTS)
     deal = f"d.deal_key, {{person}} AS person, d.owner, d.team, d.closed_on AS won_on, {{share}} AS share, d.amount AS deal_amount, {columns}"
     whole = f"SELECT {deal.format(person='d.owner', share='1.0')} FROM deals d WHERE d.cause = 1 AND d.owner IS NOT NULL"
@@ -72,6 +76,10 @@ def quotas(seen: Seen, period: Period, *, whole: bool = False) -> pd.DataFrame:
         ``holder_type`` (person, team), ``holder``, ``quota`` (as set, by days of the period), ``prorated_quota``
         (by days of employment too), ``n_quotas``. No rows where the source has no quotas.
     """
+    return seen.once(("credit.quotas", period, whole), lambda: _prorated(seen, period, whole=whole))
+
+
+def _prorated(seen: Seen, period: Period, *, whole: bool) -> pd.DataFrame:
     columns = ["holder_type", "holder", "quota", "prorated_quota", "n_quotas"]
     if seen.reason("quotas"):
         return pd.DataFrame(columns=columns)

@@ -194,7 +194,7 @@ def _forecast(seen: Seen, paths: int, seed: int) -> Forecast:
     told = basis.value, basis.why_not, len(basis.counts.arrivals), n_unknown
     if basis.why_not:
         return Forecast(pd.DataFrame(columns=_TOTALS), pd.DataFrame(columns=_DEALS), *told)
-    quarters = _quarters(seen.as_of)
+    quarters = _quarters(seen)
     teams = _teams(basis, quarters[0])
     ends_days = [(quarter.last - seen.as_of).days for quarter in quarters]
     found = _simulated(basis, ends_days, teams, paths, seed)
@@ -224,11 +224,11 @@ def _simulated(basis: _Basis, ends_days: list[int], teams: list[str], paths: int
     )
 
 
-def _quarters(as_of: datetime.date) -> list[Period]:
+def _quarters(seen: Seen) -> list[Period]:
     """The quarter of the day after, and the next one."""
     one_day = datetime.timedelta(days=1)
-    now = periods.quarter_of(as_of + one_day)
-    return [now, periods.quarter_of(now.last + one_day)]
+    now = periods.quarter_of(seen.as_of + one_day, year_starts=seen.year_starts)
+    return [now, periods.quarter_of(now.last + one_day, year_starts=seen.year_starts)]
 
 
 def _teams(basis: _Basis, quarter: Period) -> list[str]:
@@ -411,7 +411,8 @@ def _moves(seen: Seen) -> pd.DataFrame:
     )
     rows = pd.concat([stays, states], ignore_index=True)
     rows["pipeline"] = rows["pipeline"].where(rows["pipeline"].notna(), "")
-    rows = rows.sort_values(["deal_key", "begun_at", "kind", "pos"], ignore_index=True)
+    order = np.lexsort([rows[name] for name in ("pos", "kind", "begun_at", "deal_key")])
+    rows = rows.take(order).reset_index(drop=True)
     deal, kind = rows["deal_key"], rows["kind"]
     has_stage = (kind == 0) & (kind.shift() == 1) & (deal.shift() == deal)
     rows = rows[~has_stage]

@@ -50,7 +50,7 @@ def why_not(seen: Seen) -> str | None:
 
 def quarter(seen: Seen) -> Period:
     """Give the current quarter: that of the day after the as-of date."""
-    return periods.quarter_of(seen.as_of + _DAY)
+    return periods.quarter_of(seen.as_of + _DAY, year_starts=seen.year_starts)
 
 
 def _past_quarters(seen: Seen, n: int) -> list[Period]:

@@ -97,6 +97,10 @@ def truncated_before(seen: Seen) -> pd.Timestamp:
 
 def _before_first_closing(seen: Seen) -> tuple[pd.Timestamp, int, float]:
     """Day of the first closing, deals created before it, closings to be expected of them until then."""
+    return seen.once("quality.first_closing", lambda: _expected_earlier(seen))
+
+
+def _expected_earlier(seen: Seen) -> tuple[pd.Timestamp, int, float]:
     first = seen.frame("SELECT min(closed_on) AS day FROM deals WHERE cause IN (1, 2)")["day"].iloc[
         0
     ]

@@ -167,16 +167,22 @@ def _scores(rows: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     )
 
 
+_DRAWN = [
+    *("person", "team", "kpi", "whose", "form", "is_judged", "floor", "target"),
+    *("k", "cases", "x", "xx", "per", "value", "low", "high"),
+]
+
+
 def _draw(rows: pd.DataFrame, rules: Rules, seed: int) -> pd.DataFrame:
     """Scores drawn from what the values may be: draws x persons; those of one team share its draws."""
     points, weights = _wide(rows)
+    rows = rows[_DRAWN]
     columns = []
     for number, kpi in enumerate(points.columns):
         part = rows[rows["kpi"] == kpi].set_index("person").loc[points.index]
         unit = part.index.to_series() if part["whose"].iloc[0] == "own" else part["team"]
         units = part.assign(unit=unit).drop_duplicates("unit").set_index("unit")
-        found = pd.DataFrame(_draws_of(units, (seed, number)), columns=units.index)
-        values = found[unit].to_numpy()
+        values = _draws_of(units, (seed, number))[:, units.index.get_indexer(unit)]
         columns.append(np.where(part["is_judged"].to_numpy(), values, np.nan))
     anchors = rows.drop_duplicates("kpi").set_index("kpi").loc[points.columns]
     drawn = model.score_draws(

@@ -22,6 +22,10 @@ def spells(seen: Seen) -> pd.DataFrame:
         that side. A spell that ends before it begins lasted no day. Without people in the source: the owners of its
         deals, there throughout.
     """
+    return seen.once("staff.spells", lambda: _spells(seen))
+
+
+def _spells(seen: Seen) -> pd.DataFrame:
     if seen.reason("people"):
         owners = seen.frame("SELECT DISTINCT owner AS person FROM deals WHERE owner IS NOT NULL")
         days = dict.fromkeys(("hired_on", "left_on", "begins_on", "ends_on"), pd.NaT)

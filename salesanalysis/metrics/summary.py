@@ -30,8 +30,8 @@ _WHICH = ("this", "before", "year_ago")
 
 
 def quarter(seen: Seen) -> Period:
-    """Give the last calendar quarter that is over by the as-of date."""
-    return periods.period("", as_of=seen.as_of)
+    """Give the last quarter that is over by the as-of date."""
+    return periods.period("", as_of=seen.as_of, year_starts=seen.year_starts)
 
 
 def _quarters(seen: Seen) -> dict[str, Period]:
@@ -533,7 +533,7 @@ _COHORTS += ["why_no_change"]
 def _cohorts(seen: Seen, age_days: int) -> pd.DataFrame:
     old = seen.as_of - datetime.timedelta(days=age_days)
     # As of this day the quarters that are over are those old enough.
-    period = periods.period("", as_of=old)
+    period = periods.period("", as_of=old, year_starts=seen.year_starts)
     before = period.before()
     rows = [_created(seen, one) for one in (period, before)]
     why_not = why_no_change = None

@@ -7,11 +7,13 @@ Each function formats one value and computes nothing. What is missing (NaN, NaT,
 
 import datetime
 import math
+from decimal import Decimal
+from functools import cache, lru_cache
 
 import pandas as pd
 from babel import Locale
 from babel.dates import format_date, format_interval, format_skeleton
-from babel.numbers import format_compact_decimal, format_decimal
+from babel.numbers import format_compact_decimal, format_decimal, parse_pattern
 
 from . import words
 
@@ -292,13 +294,27 @@ def locale() -> Locale:
     >>> locale().language
     'en'
     """
-    return Locale.parse(words.language())
+    return _locale(words.language())
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)
 
 
 def _decimal(value: float, pattern: str) -> str:
     if _is_missing(value):
         return missing()
-    return format_decimal(_plain(value), format=pattern, locale=locale())
+    return _formatted(str(_plain(value)), pattern, words.language())
+
+
+_parsed = cache(parse_pattern)
+
+
+@lru_cache(maxsize=10_000)
+def _formatted(number: str, pattern: str, language: str) -> str:
+    """Most numbers of a page are small counts and shares, which come again and again."""
+    return format_decimal(Decimal(number), format=_parsed(pattern), locale=_locale(language))
 
 
 def _compact(value: float) -> str:

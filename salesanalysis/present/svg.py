@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
@@ -27,6 +29,7 @@ TOKENS = {
 }
 """The light colours that have a dark partner in ``style.css``; other colours stay as drawn."""
 
+_POINTS = 72  # an inch, and the dots of one: what is measured is in points
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei")
 # A hundredth of a point is finer than any screen.
 _LONG_FRACTION = re.compile(r"(\.\d\d)\d+")
@@ -81,8 +84,17 @@ def _draw(figure: Figure, *, salt: str) -> str:
     with mpl.rc_context(settings), warnings.catch_warnings():
         # The reader's fonts draw the text; matplotlib's only measure it.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        # savefig would draw everything twice, and measure each text twice: for the layout, then for the page.
+        figure.dpi = _POINTS
+        size = figure.get_size_inches() * _POINTS
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(drawn, format="svg", metadata=nothing)
+        vectors = RendererSVG(*size, drawn, image_dpi=_POINTS, metadata=nothing)
+        renderer = MixedModeRenderer(figure, *size, _POINTS, vectors)
+        FigureCanvasSVG(figure).get_renderer = lambda: renderer
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine("none")
+        figure.draw(renderer)
+        renderer.finalize()
     return drawn.getvalue()
 
 

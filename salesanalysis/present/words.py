@@ -1190,7 +1190,7 @@ def _summary_measures() -> dict[str, Measure]:
             name=_("Bookings of a quarter"),
             what=_("What did we win, against target and the quarter before?"),
             definition=_(
-                "Amounts of the deals won as of the day, in the last calendar quarter that is over, by day of winning. "
+                "Amounts of the deals won as of the day, in the last quarter that is over, by day of winning. "
                 "Target: amount quotas of all teams, without these of the persons who manage nobody with one."
             ),
             numerator=_("For the attainment: bookings."),

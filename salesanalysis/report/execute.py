@@ -1,7 +1,6 @@
 """Run a notebook in a kernel, and make of it what may be kept and shown."""
 
 import ast
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from salesanalysis.present.html import MIME, end
-from salesanalysis.report import page, settings
+from salesanalysis.report import page, redact, settings
 from salesanalysis.report.exits import Exit
 from salesanalysis.report.kernels import Kernel
 
@@ -46,16 +45,14 @@ class _RunningKernel(NBClientEngine):
         *,
         kernel: Kernel,
         execution_timeout: int,
+        begun: list[Any],
         **_others: Any,
     ) -> None:
-        """Execute the cells; writing the draft after each would take most of the runner's time."""
+        """Execute the cells; ``begun`` receives what holds the notebook, also if it fails."""
+        begun.append(nb_man)
         client = PapermillNotebookClient(nb_man, km=kernel, timeout=execution_timeout)
         client.kc = kernel.conversation
-        draft, nb_man.output_path = nb_man.output_path, None
-        try:
-            client.execute()
-        finally:
-            nb_man.output_path = draft
+        client.execute()
 
 
 papermill_engines.register(_ENGINE, _RunningKernel)
@@ -77,7 +74,7 @@ def execute(
     notebook : Path
         Stays as it is.
     draft : Path
-        Where the executed notebook is written, also when it fails.
+        Where the notebook is written as far as it ran, if it fails.
     parameters : mapping
         Values of names that the parameters cell declares.
     cell_seconds : int
@@ -95,16 +92,25 @@ def execute(
         The end mark is missing.
     """
     _forget(kernel, cell_seconds)
-    executed = papermill.execute_notebook(
-        settings.for_papermill(notebook),
-        settings.for_papermill(draft),
-        dict(parameters),
-        engine_name=_ENGINE,
-        progress_bar=False,
-        execution_timeout=cell_seconds,
-        kernel=kernel,
-    )
-    _expect_end(executed)
+    begun: list[Any] = []
+    try:
+        executed = papermill.execute_notebook(
+            settings.for_papermill(notebook),
+            None,  # papermill would write it three times, at more cost than running a cell
+            dict(parameters),
+            engine_name=_ENGINE,
+            progress_bar=False,
+            execution_timeout=cell_seconds,
+            kernel=kernel,
+            begun=begun,
+        )
+        redact.redact_notebook(executed)
+        _expect_end(executed)
+    except BaseException:
+        for manager in begun:
+            redact.redact_notebook(manager.nb)
+            nbformat.write(manager.nb, draft)
+        raise
     return executed
 
 
@@ -131,12 +137,14 @@ def _expect_end(notebook: NotebookNode) -> None:
 
 
 def reason(error: BaseException, draft: Path) -> tuple[str, Exit]:
-    """Say in one line why a notebook failed, and with which exit code the run ends."""
+    """Say in one line, without secrets, why a notebook failed, and with which exit code the run ends."""
     if isinstance(error, PapermillExecutionError):
         refused = {"InputRefused": Exit.INPUT_REFUSED, "ParameterError": Exit.USAGE}
         if error.ename in refused:
-            return " ".join(error.evalue.split()), refused[error.ename]
-        found = " ".join(f"{error.ename}: {error.evalue}".split())
+            return " ".join(redact.redact(error.evalue).split()), refused[error.ename]
+        if error.ename == "KeyboardInterrupt":  # somebody sent the kernel a signal
+            return f"cell {_last_started(draft)} was interrupted", Exit.INTERRUPTED
+        found = " ".join(redact.redact(f"{error.ename}: {error.evalue}").split())
         return f"cell {_last_started(draft)} failed with {found[:500]}", Exit.UNEXPECTED
     if isinstance(error, CellTimeoutError):
         return f"cell {_last_started(draft)} took too long and was stopped", Exit.TIMEOUT
@@ -146,7 +154,7 @@ def reason(error: BaseException, draft: Path) -> tuple[str, Exit]:
         in_cell = isinstance(error, DeadKernelError) and draft.exists()
         place = f" in cell {_last_started(draft)}" if in_cell else ""
         return f"the kernel died{place}; is there enough memory?", Exit.KERNEL_DIED
-    return str(error), Exit.UNEXPECTED
+    return redact.redact(str(error)), Exit.UNEXPECTED
 
 
 def _last_started(draft: Path) -> int:
@@ -171,16 +179,14 @@ def portable(
     Parameters
     ----------
     notebook : NotebookNode
-        Executed.
+        Executed; is changed.
     shown : mapping
         What stands in place of a path.
     own : mapping
         Parameters whose default is replaced, as it names someone who is not the page's reader.
     """
-    text = nbformat.writes(notebook)
     for path in sorted(shown, key=len, reverse=True):  # a path may begin with another
-        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], shown[path])
-    notebook = nbformat.reads(text, as_version=4)
+        _replace(notebook.cells, path, shown[path])
     notebook.metadata = {
         key: notebook.metadata[key]
         for key in ("kernelspec", "language_info")
@@ -197,6 +203,18 @@ def portable(
             cell.source = _with_defaults(cell.source, own)
     _count_again(notebook)
     return notebook
+
+
+def _replace(value: Any, old: str, new: str) -> Any:
+    """Replace a text in all texts of a part of a notebook, in place."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        for key, part in value.items():
+            value[key] = _replace(part, old, new)
+    elif isinstance(value, list):
+        value[:] = [_replace(part, old, new) for part in value]
+    return value
 
 
 def _count_again(notebook: NotebookNode) -> None:

@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
 class RunError(Exception):
     """
-    A run that ended without publishing.
+    A run that did not publish every page.
 
     Parameters
     ----------
@@ -35,3 +35,7 @@ class RunError(Exception):
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple:
+        """Go to another process whole."""
+        return RunError, (str(self), self.code)

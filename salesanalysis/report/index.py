@@ -1,30 +1,79 @@
 """The pages that list reports: those of one folder of a date, and all dates."""
 
 import json
-import os
+import re
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from salesanalysis.present.words import translate, translate_n
-from salesanalysis.report import page
+from salesanalysis.report import disk, page
+from salesanalysis.report.exits import Exit, RunError
 from salesanalysis.report.readers import LEADERSHIP
+
+INDEX, MANIFEST = "index.html", "manifest.json"
+"""Names that stay the same in each folder with pages."""
+
+PEOPLE_TABLE = "pages.csv"
+"""Beside the leadership's pages: which folder is whose."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def folders(out: Path) -> list[Path]:
+    """List the dated folders of a reports folder, newest first, published or not."""
+    found = out.glob("[0-9]*-[0-9]*-[0-9]*")
+    return sorted((p for p in found if _DATE.fullmatch(p.name) and p.is_dir()), reverse=True)
+
+
+def dates(out: Path) -> list[str]:
+    """List the dates whose reports are published, newest first."""
+    return [folder.name for folder in folders(out) if (folder / MANIFEST).is_file()]
+
+
+def refuse_old(out: Path) -> None:
+    """
+    Refuse a reports folder with a date of a version that knew no sets.
+
+    Raises
+    ------
+    RunError
+        Code USAGE.
+    """
+    old = [p for p in folders(out) if (p / "run.json").is_file() and not (p / MANIFEST).is_file()]
+    if old:
+        raise RunError(
+            f"each dated folder of {out} must have {MANIFEST}, but {old[-1].name} has run.json of an "
+            f"older version instead ({len(old)} in all); remove the folder and make its reports again, "
+            f"or give another --out",
+            Exit.USAGE,
+        )
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Read a ``run.json``, also of a version that knew one suite per date."""
-    manifest = json.loads(file.read_text("utf-8"))
-    of_suite = {key: manifest[key] for key in _OF_SUITE if key in manifest}
-    manifest.setdefault("suites", [of_suite])
-    for entry in manifest["reports"]:
-        missing = ("suite", "store_sha256", "version")
-        entry |= {key: manifest[key] for key in missing if key not in entry}
-        entry.setdefault("files", [])
+    """
+    Read a ``manifest.json``.
+
+    Raises
+    ------
+    RunError
+        Code NOT_PUBLISHED: it is not as the runner writes it.
+    """
+    try:
+        manifest = json.loads(file.read_text("utf-8"))
+        if missing := [key for key in _KEYS if key not in manifest]:
+            raise ValueError(f"it has no {missing[0]}")
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{file} must be as it was published, but {error}; remove the folder "
+            f"{file.parent.name} and make its reports again",
+            Exit.NOT_PUBLISHED,
+        ) from error
     return manifest
 
 
-_OF_SUITE = ("suite", "title", "suite_sha256", "store_sha256", "built_at", "version", "run")
+_KEYS = ("as_of", "suites", "set", "reports", "files")
 
 
 def of_folder(
@@ -36,12 +85,14 @@ def of_folder(
     Parameters
     ----------
     manifest : mapping
-        As the folder's ``run.json`` holds it. With ``for``, nothing above the folder is linked.
+        As the folder's ``manifest.json`` holds it, but for its own ``files``. With ``for``, nothing
+        above the folder is linked.
     people : sequence of (title, sequence of (address, name))
         Other folders to list, with their titles.
     """
     is_private = "for" in manifest
     heading = _heading(manifest)
+    pages = manifest["set"]
     body = page.fragment(
         "date",
         heading=heading,
@@ -49,15 +100,21 @@ def of_folder(
         store_sha256=manifest["store_sha256"],
         suites=_with_others(manifest),
         reports=manifest["reports"],
+        failed=manifest.get("failed", []),
         people=people,
-        leadership=None if is_private or not _has_people(manifest) else f"{LEADERSHIP}/index.html",
+        pages=pages,
+        table=PEOPLE_TABLE if people else None,
+        leadership=None if is_private or not _has_people(manifest) else f"{LEADERSHIP}/{INDEX}",
     )
     return page.frame(
         body,
         title=f"{heading}, {manifest['as_of']}",
         stamp=page.stamp(manifest),
-        home=None if is_private else ("../index.html", translate("All dates")),
-        links=[(f"{entry['name']}.html", entry["title"], False) for entry in manifest["reports"]],
+        home=None if is_private else (f"../{INDEX}", translate("All dates")),
+        links=[
+            (f"{pages}/{entry['name']}.html", entry["title"], False)
+            for entry in manifest["reports"]
+        ],
     )
 
 
@@ -92,16 +149,22 @@ def _has_people(manifest: Mapping[str, Any]) -> bool:
     return any(suite.get("pages") for suite in manifest["suites"])
 
 
-def write(out: Path) -> Path:
+def write(out: Path, *, without: Sequence[str] = ()) -> Path:
     """
     Bring ``index.html``, which lists all dates, newest first, up to the dated folders beside it.
 
-    The page is made of their ``run.json`` and replaced in one step, and only if it changes.
+    The page is made of their manifests and replaced in one step, and only if it changes.
+
+    Parameters
+    ----------
+    out : Path
+        The reports folder.
+    without : sequence of str
+        Dates to leave out, because they are about to be removed.
     """
-    files = sorted(out.glob("[0-9]*-[0-9]*-[0-9]*/run.json"), reverse=True)
-    runs = [read(file) for file in files]
-    index = out / "index.html"
-    if not runs:
+    runs = [read(out / day / MANIFEST) for day in dates(out) if day not in without]
+    index = out / INDEX
+    if not runs and not index.exists():
         return index
     text = page.frame(
         page.fragment("dates", runs=[run | {"suites": _with_others(run)} for run in runs]),
@@ -111,7 +174,5 @@ def write(out: Path) -> Path:
         links=[],
     )
     if not index.exists() or index.read_bytes() != text.encode("utf-8"):
-        draft = out / ".work-index.html"
-        draft.write_bytes(text.encode("utf-8"))
-        os.replace(draft, index)
+        disk.write(index, text.encode("utf-8"), draft=out / f".work-{INDEX}")
     return index

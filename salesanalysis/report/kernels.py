@@ -29,10 +29,17 @@ from salesanalysis.report.readers import KEY
 START_SECONDS = 60
 """A kernel that has not answered by then is taken for dead."""
 
+START_RETRIES = 2
+"""A kernel that did not start is started again: no code of a notebook has run in it."""
+
 END_SECONDS = 10
 """The warm process has so long to end after its last kernel."""
 
+SHARED = "SALESANALYSIS_SHARED"
+"""The environment variable that tells a kernel where the kernels of its run keep what several need."""
 
+
+_LONGEST_FOLDER = 90  # bytes; with "/socket-5" what every system takes as the address of a socket
 _GROUP = "jupyter_client.kernel_provisioners"
 _FORKED = "salesanalysis-forked"  # the name that pyproject.toml gives `Forked`
 _ENVIRONMENT = {
@@ -43,6 +50,13 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+# What a notebook's programs write past the notebook, nobody could take secrets out of.
+_SILENT = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.DEVNULL,
+    "stderr": subprocess.DEVNULL,
 }
 
 
@@ -57,11 +71,17 @@ class Kernel(AsyncKernelManager):
     conversation: AsyncKernelClient
     """The one client, from `started`: a new one for each page would wait for the kernel again."""
 
-    def __init__(self, warm: "Warm | None" = None, **kwargs: Any) -> None:
+    n_retries: int = 0
+    """How many others were started in vain before it."""
+
+    def __init__(
+        self, warm: "Warm | None" = None, shared: Path | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.warm = warm
+        self.shared = shared
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
-        if os.name == "posix":
+        if os.name == "posix" and len(os.fsencode(self._folder.name)) <= _LONGEST_FOLDER:
             self.transport = "ipc"
             self.ip = str(Path(self._folder.name) / "socket")
 
@@ -84,7 +104,9 @@ class Kernel(AsyncKernelManager):
         """Start the process in its working folder, and wait for its first answer."""
         # Whoever reads a notebook's outputs must not be able to find other people's folders.
         environment = {name: value for name, value in os.environ.items() if name != KEY}
-        await self.start_kernel(cwd=str(folder), env=environment)
+        if self.shared:
+            environment[SHARED] = str(self.shared)
+        await self.start_kernel(cwd=str(folder), env=environment, **_SILENT)
         self.conversation = self.client()
         self.conversation.start_channels()
         await self.conversation.wait_for_ready(timeout=START_SECONDS)
@@ -109,7 +131,9 @@ class Kernel(AsyncKernelManager):
 
 
 @contextmanager
-def started(folder: Path, warm: "Warm | None" = None) -> Iterator[Kernel]:
+def started(
+    folder: Path, warm: "Warm | None" = None, *, shared: Path | None = None
+) -> Iterator[Kernel]:
     """
     Give a kernel that works in a folder, gone at the end, whatever happens.
 
@@ -119,21 +143,40 @@ def started(folder: Path, warm: "Warm | None" = None) -> Iterator[Kernel]:
         Where it works.
     warm : Warm, optional
         Fork the kernel from this process instead of starting one.
+    shared : Path, optional
+        Where the kernels of a run keep what several of them need.
 
     Raises
     ------
     RuntimeError
-        The kernel did not answer.
+        The kernel did not answer, and neither did those after it.
     """
-    kernel = Kernel(warm if warm and warm.is_able else None)
     is_well = False
     try:
-        run_sync(kernel.open)(folder)
-        yield kernel
-        is_well = True
+        kernel = _opened(folder, warm, shared)
+        try:
+            yield kernel
+            is_well = True
+        finally:
+            run_sync(kernel.close)(now=not is_well)
     finally:
-        run_sync(kernel.close)(now=not is_well)
         ensure_event_loop().close()  # each thread that runs notebooks has made one
+
+
+def _opened(folder: Path, warm: "Warm | None", shared: Path | None) -> Kernel:
+    """Start a kernel, and another if it does not answer."""
+    n_retries = 0
+    while True:
+        kernel = Kernel(warm if warm and warm.is_able else None, shared)
+        kernel.n_retries = n_retries
+        try:
+            run_sync(kernel.open)(folder)
+            return kernel
+        except BaseException as error:
+            run_sync(kernel.close)(now=True)
+            if not isinstance(error, Exception) or n_retries == START_RETRIES:
+                raise
+        n_retries += 1
 
 
 class Warm:
@@ -154,8 +197,7 @@ class Warm:
                 [sys.executable, "-m", "salesanalysis.report.warm", str(theirs.fileno()), *modules],
                 pass_fds=[theirs.fileno()],
                 env=environment | _ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                **_SILENT,
                 start_new_session=True,
             )
         self._socket, self._lines = ours, ours.makefile("rb")
@@ -188,6 +230,7 @@ class Warm:
             except OSError:
                 line = b""
         if not line:
+            self._is_known = False  # the next kernel is started without it
             raise RuntimeError("the process that kernels are forked from is gone")
         return json.loads(line)["pid"]
 

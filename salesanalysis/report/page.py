@@ -23,7 +23,7 @@ from traitlets.config import Config
 from salesanalysis.present.html import MIME, PAGES, Html, check_files, style
 from salesanalysis.present.words import language, translate
 
-_OWN_FILES = ("run.json", "pages.csv")
+_OWN_FILES = ("manifest.json", "pages.csv")
 _TEMPLATES = Path(__file__).parent / "template"
 _ANY_TAG = re.compile(r"<[^>]*>")
 
@@ -122,9 +122,10 @@ def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) ->
     notebook : NotebookNode
         Executed, and accepted by `facts`.
     manifest : mapping
-        The page's folder, as ``run.json`` holds it: ``as_of``, ``suites`` (each with ``suite``
+        The page's folder, as ``manifest.json`` holds it: ``as_of``, ``suites`` (each with ``suite``
         and ``title``) and ``reports``, each with ``name``, ``title``, ``suite``, ``built_at`` and
-        ``version``. With ``for``, nothing outside of the folder is linked.
+        ``version``. With ``for``, nothing outside of the folder is linked. The page stands in a
+        set of the folder, so the folder's index is above it.
     name : str
         Which of the reports this is.
 
@@ -139,12 +140,12 @@ def render(notebook: NotebookNode, *, manifest: Mapping[str, Any], name: str) ->
     links = [
         (f"{other['name']}.html", other["title"], other is entry) for other in manifest["reports"]
     ]
-    above = [] if "for" in manifest else [("../index.html", translate("All dates"), False)]
+    above = [] if "for" in manifest else [("../../index.html", translate("All dates"), False)]
     return frame(
         Html(_with_links(body, manifest["reports"], entry)),
         title=f"{entry['title']}, {manifest['as_of']}",
         stamp=stamp(entry | {"as_of": manifest["as_of"]}),
-        home=("index.html", suite["title"]),
+        home=("../index.html", suite["title"]),
         links=links + above,
     )
 
@@ -288,7 +289,14 @@ def _first_level(source: str) -> list[str]:
 @cache
 def _exporter() -> TemplateExporter:
     return TemplateExporter(
-        config=Config({"NbConvertBase": {"display_data_priority": [MIME]}}),
+        config=Config(
+            {
+                "NbConvertBase": {"display_data_priority": [MIME]},
+                "Exporter": {
+                    "default_preprocessors": []
+                },  # none is of use, each copies and validates
+            }
+        ),
         extra_template_basedirs=[str(_TEMPLATES)],
         template_name="notebook",
         template_file="page.html.j2",

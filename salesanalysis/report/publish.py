@@ -1,31 +1,65 @@
 """
-Put finished reports where readers find them: whole folders or nothing, one run at a time.
+Put finished reports where readers find them: whole sets or nothing, one run at a time.
 
-Names that begin with a dot are the runner's own: ``.lock``, ``.work-…`` (a run at work, private),
-``.old-…`` (a folder being replaced) and ``.failed`` (notebooks of the last run that failed).
+Each folder that readers open has ``index.html``, which links the pages of one set, and
+``manifest.json``, which has the sum of each file. A set is a folder named by what is in it, and no
+file of it ever changes. So a date is replaced like this:
+
+1. What is new is laid beside what it will replace, under the same name with ``.next-`` before it.
+   Made there, it has the access of the folder that it is in.
+2. ``.next-<as-of>``, which lists the folders that the date has from now on, appears beside the date.
+   Until then the new reports can be thrown away; from then on they are published.
+3. Sets get their names, then manifests are replaced, then indexes; folders of readers come first and
+   the date's own last, so that no link leads nowhere. Then come the list of all dates and ``latest``.
+4. Sets that no manifest names and folders of readers that are not listed go, then ``.next-<as-of>``.
+
+A run that was killed is healed by the next one: before step 2 it removes what was laid, after it it
+does steps 3 and 4, which can be done any number of times. A new date appears by one rename.
+
+Other names with a dot in a reports folder are the runner's own too: ``.lock``, ``.work-…`` (a run at
+work, private), ``.failed`` (notebooks of the last run that failed) and ``.runs`` (the books of runs).
 """
 
+import errno
+import filecmp
+import html
+import json
 import os
-import shutil
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
+from salesanalysis.report import disk, index, ledger, site
 from salesanalysis.report.exits import Exit, RunError
+from salesanalysis.report.index import INDEX, MANIFEST
+from salesanalysis.report.readers import EVERYONE, KINDS
+
+LATEST = "latest"
+"""A symbolic link to the newest date, where the system can make one."""
+
+_NEXT, _WORK = ".next-", ".work-"
+_SET = re.compile(r"[0-9a-f]{16}")
+_TURNS = {MANIFEST: 1, INDEX: 2}
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
 def exclusive(out: Path) -> Iterator[None]:
     """
-    Hold the lock of a reports folder, having cleared away what a killed run left in it.
+    Hold the lock of a reports folder, having healed what a killed run left in it.
+
+    Any number of dates can be published under one lock.
 
     Raises
     ------
     RunError
-        Code LOCKED: another run holds it. Code NOT_PUBLISHED: the folder cannot be written.
+        Code LOCKED: another run holds it. Code NOT_PUBLISHED: the folder cannot be written, or a
+        manifest in it cannot be read. Code USAGE: it holds a date made by an older version.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -37,24 +71,29 @@ def exclusive(out: Path) -> Iterator[None]:
             Exit.LOCKED,
         ) from None
     except OSError as error:
-        raise RunError(
-            f"reports cannot be written to {out}: {error.strerror}", Exit.NOT_PUBLISHED
-        ) from error
+        raise _not_written(out, error) from error
     try:
-        _heal(out)
+        try:
+            _heal(out)
+        except OSError as error:
+            raise _not_written(out, error) from error
         yield
     finally:
         lock.release()
 
 
+def _not_written(out: Path, error: OSError) -> RunError:
+    return RunError(f"reports cannot be written to {out}: {error.strerror}", Exit.NOT_PUBLISHED)
+
+
 @contextmanager
 def workspace(out: Path) -> Iterator[Path]:
     """Give a private folder on the disk of ``out``, gone at the end."""
-    work = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=out))
     try:
         yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        disk.remove(work)
 
 
 def keep_failed(out: Path, notebook: Path, *, as_of: str) -> Path:
@@ -67,63 +106,257 @@ def keep_failed(out: Path, notebook: Path, *, as_of: str) -> Path:
     return kept
 
 
-def swap(site: Path, target: Path) -> None:
+def commit(new: Path, dated: Path) -> None:
     """
-    Put a finished folder in the place of ``target``; readers see the old one or the new one whole.
+    Publish the folder of a date that `site.write` made, and bring index and ``latest`` up to date.
 
-    Folders that were there keep the access they were given.
-
-    A kill between the two renames leaves ``target`` absent and the old folder beside it; the next
-    run puts it back.
+    Folders of readers stay where they are, with the access that they were given.
 
     Raises
     ------
     OSError
-        The disk refused; ``target`` is as it was.
+        The disk refused; what was published is as it was.
+    RunError
+        Code NOT_PUBLISHED: the disk refused when the reports were published but not all in their
+        places. Each folder shows its old set or its new one, and the next run finishes it.
     """
-    for file in [*site.rglob("*"), site]:
-        _flush(file)
-    _keep_access(target, site)
-    old = target.with_name(f".old-{target.name}")
-    if target.exists():
-        os.replace(target, old)
+    draft, marker = dated.with_name(_WORK + dated.name), dated.with_name(_NEXT + dated.name)
+    is_new = not dated.exists()
     try:
-        os.replace(site, target)
-    except OSError:
-        if old.exists():
-            os.replace(old, target)
+        if is_new:
+            disk.copy(new, draft)
+            disk.flush(*disk.flushable(draft))
+        else:
+            disk.flush(*_lay_beside(new, dated))
+            draft.touch(mode=0o600)
+            draft.write_text(json.dumps(site.folders(new)), "utf-8")
+            disk.flush(draft)
+        disk.replace(draft, dated if is_new else marker)
+    except BaseException:
+        if not marker.exists():
+            for left in (draft, *_laid(dated)):
+                disk.remove(left)
         raise
-    _flush(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        disk.flush(dated.parent)
+        if is_new:
+            _show(dated.parent)
+        else:
+            _roll_forward(marker)
+    except OSError as error:
+        raise RunError(
+            f"the reports of {dated.name} in {dated.parent} are made, but not all of them could be "
+            f"put in their places: {error.strerror}; each page that can be opened is whole, and the "
+            f"next run finishes this once the disk lets it",
+            Exit.NOT_PUBLISHED,
+        ) from error
 
 
-def _keep_access(old: Path, new: Path) -> None:
-    """Give each folder mode and access list of the one it replaces (owner and group are not)."""
-    for folder in [new, *(path for path in new.rglob("*") if path.is_dir())]:
-        before = old / folder.relative_to(new)
-        if before.is_dir():
-            times = folder.stat()
-            shutil.copystat(before, folder)
-            os.utime(folder, ns=(times.st_atime_ns, times.st_mtime_ns))
+def _lay_beside(new: Path, old: Path) -> list[Path]:
+    """Copy what differs beside what it will replace, and give all that must be on the disk for it."""
+    laid = [old]
+    for entry in sorted(new.iterdir()):
+        target = old / entry.name
+        is_folder = entry.is_dir()
+        if target.exists() and target.is_dir() != is_folder:
+            raise OSError(errno.EEXIST, f"{target} is in the way; remove it")
+        if is_folder and target.is_dir() and not _SET.fullmatch(entry.name):
+            laid += _lay_beside(entry, target)
+        elif not _is_same(entry, target):
+            draft = old / (_NEXT + entry.name)
+            disk.copy(entry, draft)
+            laid += disk.flushable(draft)
+    return laid
+
+
+def _is_same(new: Path, old: Path) -> bool:
+    """Whether a file, or each file of a set, is there already, byte for byte."""
+    if new.is_dir():
+        return all(_is_same(file, old / file.name) for file in new.iterdir())
+    return old.is_file() and filecmp.cmp(new, old, shallow=False)
+
+
+def _laid(dated: Path) -> list[Path]:
+    """Find what was laid in the folders of a date, in the order in which it takes its place."""
+    folders = [dated, *(dated / f"{kind}s" for kind in KINDS)]
+    folders += [dated / folder for folder in site.folders(dated) if folder != EVERYONE]
+    found = [draft for folder in folders for draft in folder.glob(f"{_NEXT}*")]
+    return sorted(found, key=lambda draft: (_turn(draft), -len(draft.parts), draft))
+
+
+def _turn(draft: Path) -> int:
+    return _TURNS.get(draft.name.removeprefix(_NEXT), 0)
+
+
+def _roll_forward(marker: Path) -> None:
+    """Do steps 3 and 4, from wherever a run was cut short."""
+    dated = marker.with_name(marker.name.removeprefix(_NEXT))
+    laid = _laid(dated)
+    for turn in (0, 1, 2):
+        those = [draft for draft in laid if _turn(draft) == turn]
+        for draft in those:
+            _put_in_place(draft, draft.with_name(draft.name.removeprefix(_NEXT)))
+        disk.flush(*{draft.parent for draft in those})
+    _show(dated.parent)
+    listed = json.loads(marker.read_text("utf-8"))
+    for folder in set(site.folders(dated)) - set(listed):
+        _drop(dated / folder)
+    _sweep(dated)
+    marker.unlink()
+    disk.flush(marker.parent)
+
+
+def _put_in_place(draft: Path, target: Path) -> None:
+    if not (draft.is_dir() and target.is_dir()):
+        disk.replace(draft, target)
+        return
+    # A set of this name was there, but somebody had changed it.
+    for file in sorted(draft.iterdir()):
+        disk.replace(file, target / file.name)
+    disk.flush(target)
+    draft.rmdir()
+
+
+def _show(out: Path) -> None:
+    """Bring the list of all dates and ``latest`` up to the dates that are there."""
+    index.write(out)
+    _point(out, next(iter(index.dates(out)), None))
+
+
+def _point(out: Path, day: str | None) -> None:
+    latest = out / LATEST
+    if day is None or (latest.exists() and not latest.is_symlink()):
+        return
+    if latest.is_symlink() and latest.readlink() == Path(day):
+        return
+    draft = out / f"{_WORK}{LATEST}"
+    draft.unlink(missing_ok=True)
+    try:
+        draft.symlink_to(day, target_is_directory=True)
+    except (OSError, NotImplementedError) as error:
+        if os.name == "nt" or getattr(error, "errno", None) in {None, *_NO_LINKS}:
+            return
+        raise
+    disk.replace(draft, latest)
+    disk.flush(out)
+
+
+def _drop(folder: Path) -> None:
+    """Take a reader's pages away, and the folder with them unless somebody put other things there."""
+    pages = [folder / name for name in (INDEX, MANIFEST) if (folder / name).exists()]
+    sets = [entry for entry in folder.iterdir() if _SET.fullmatch(entry.name)]
+    for file in pages:
+        file.unlink()
+    for entry in sets:
+        _remove_set(entry)
+    if pages or sets:
+        for left in (folder, folder.parent):
+            with suppress(OSError):
+                left.rmdir()
+
+
+def _sweep(dated: Path) -> None:
+    """Remove sets that no manifest names, and what a killed run laid and did not publish."""
+    for laid in _laid(dated):
+        disk.remove(laid)
+    for folder in site.folders(dated):
+        path = dated / folder
+        for left in path.glob(f"{_WORK}*"):
+            disk.remove(left)
+        if (path / MANIFEST).is_file():
+            current = index.read(path / MANIFEST)["set"]
+            for entry in path.iterdir():
+                if _SET.fullmatch(entry.name) and entry.name != current:
+                    _remove_set(entry)
+
+
+def _remove_set(folder: Path) -> None:
+    """Remove a set so that what has the name of a set is whole at any moment."""
+    doomed = folder.with_name(_WORK + folder.name)
+    with suppress(OSError):  # on Windows, one of its files may be open; the next run tries again
+        disk.replace(folder, doomed)
+        disk.remove(doomed)
 
 
 def _heal(out: Path) -> None:
-    for left in [*out.glob(".work-*"), *out.glob(".failed")]:
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    for old in out.glob(".old-*"):
-        target = out / old.name.removeprefix(".old-")
-        if target.exists():
-            shutil.rmtree(old)
-        else:
-            os.replace(old, target)
+    index.refuse_old(out)
+    for left in [*out.glob(f"{_WORK}*"), *out.glob(".failed")]:
+        disk.remove(left)
+    for marker in sorted(out.glob(f"{_NEXT}[0-9]*-[0-9]*-[0-9]*")):
+        _roll_forward(marker)
+    for dated in index.folders(out):
+        _sweep(dated)
+    _show(out)
 
 
-def _flush(path: Path) -> None:
-    """Write a file, or the entries of a folder, through to the disk (not possible on Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
+def prune(out: Path, keep: int) -> list[str]:
+    """
+    Remove all but the newest dates of a reports folder, and the books of the runs that made them.
+
+    Lists of dates are replaced first, so that no link leads nowhere.
+
+    Returns
+    -------
+    list of str
+        The dates that were removed, newest first.
+
+    Raises
+    ------
+    RunError
+        Code USAGE: ``keep`` is less than 1, or there are no reports. Codes of `exclusive`.
+    """
+    if keep < 1:
+        raise RunError(f"the number of dates to keep must be 1 or more, but is {keep}", Exit.USAGE)
+    if not out.is_dir():
+        raise RunError(f"there are no reports in {out}; name their folder with --out", Exit.USAGE)
+    with exclusive(out):
+        old = index.dates(out)[keep:]
+        try:
+            index.write(out, without=old)
+            for book in sorted((out / ledger.FOLDER).glob("*/run.json")):
+                if _as_of(book) in old:
+                    disk.remove(book.parent)
+            for day in old:
+                disk.replace(out / day, out / (_WORK + day))
+                disk.remove(out / (_WORK + day))
+        except OSError as error:
+            raise _not_written(out, error) from error
+    return old
+
+
+def _as_of(book: Path) -> str | None:
+    with suppress(OSError, ValueError, AttributeError):
+        return json.loads(book.read_text("utf-8")).get("as_of")
+    return None
+
+
+def check(dated: Path) -> list[str]:
+    """
+    Compare the published files of a date with their manifests, and follow the links of its pages.
+
+    Returns
+    -------
+    list of str
+        What is wrong, in a line each; nothing for a date that is whole.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        manifests = site.manifests(dated)
+    except RunError as error:
+        return [str(error)]
+    found = [] if EVERYONE in manifests else [f"{dated} has no {MANIFEST}"]
+    for folder, manifest in manifests.items():
+        for name, facts in manifest["files"].items():
+            file = dated / folder / name
+            if not file.is_file():
+                found.append(f"{file} is missing")
+            elif site.sha256(file) != facts["sha256"]:
+                found.append(f"{file} is not as its {MANIFEST} says")
+            elif file.suffix == ".html":
+                found += [f"{file} links {link}, which is not there" for link in _lost_links(file)]
+    return found
+
+
+def _lost_links(page: Path) -> list[str]:
+    links = map(html.unescape, re.findall(r'href="([^"]*)"', page.read_text("utf-8")))
+    paths = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
+    return [path for path in paths if path and not (page.parent / unquote(path)).is_file()]

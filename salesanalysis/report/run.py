@@ -1,84 +1,59 @@
-"""Make the reports of a suite: run its notebooks, render their pages, publish all or nothing."""
+"""Make the reports of a suite: run its notebooks, render their pages, publish each date whole."""
 
-import hashlib
-import json
-import os
 import sys
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
-from importlib import metadata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
-from salesanalysis.report import execute, index, kernels, page, publish, readers, settings, site
+from salesanalysis.report import (
+    cluster,
+    dates,
+    deliver,
+    index,
+    pool,
+    publish,
+    readers,
+    redact,
+    settings,
+    site,
+)
 from salesanalysis.report.exits import Exit, RunError
-from salesanalysis.report.readers import EVERYONE, KINDS, LEADERSHIP, Reader
+from salesanalysis.report.making import Failed, Made
+from salesanalysis.report.plans import (
+    Done,
+    Look,
+    Plan,
+    begin,
+    clock,
+    expect_same_inputs,
+    in_order,
+    is_published,
+    prepare,
+)
+from salesanalysis.report.readers import EVERYONE
 from salesanalysis.report.site import Page
 
 CELL_SECONDS = 3600
 """A cell that runs longer is stopped."""
 
-COUNTER = "\r"
-"""Progress that begins with it takes the place of its line, so only a terminal shows it."""
-
 
 def to_stderr(text: str) -> None:
     """Show progress to whoever started the run."""
-    if not text.startswith(COUNTER) or sys.stderr.isatty():
-        print(text, end="", file=sys.stderr, flush=True)
+    print(redact.redact(text), end="", file=sys.stderr, flush=True)
 
 
-def run(
-    suite_path: str | Path,
-    *,
-    as_of: str | None = None,
-    crm: str | Path | None = None,
-    process: str | Path | None = None,
-    out: str | Path | None = None,
-    only: str | None = None,
-    audiences: readers.Audiences | None = None,
-    cell_seconds: int = CELL_SECONDS,
-    workers: int | None = None,
-    progress: Callable[[str], None] = to_stderr,
-) -> Path:
+def run(suite_path: str | Path, *, as_of: str | None = None, **options: Any) -> Path:
     """
-    Make the reports of a suite file and publish them under their as-of date.
-
-    A notebook runs once, or once for each rep or team that it is for, in one kernel that forgets
-    its variables between two pages; as many notebooks at a time as there are workers. Everything is made in a private folder, and nothing is
-    published unless every page ends with its end mark and can be shown. Pages that other suites
-    made for the date stay. The same inputs give the same bytes, except for the time of building,
-    which ``SOURCE_DATE_EPOCH`` can fix.
+    Make the reports of a suite file as of one day and publish them.
 
     Parameters
     ----------
     suite_path : path
         ``params/<suite>.yaml``; the project is the parent of ``params``.
     as_of : str, optional
-        A day, ``today`` or ``last_month_end``, in place of the suite's.
-    crm : path, optional
-        A store, in place of the suite's.
-    process : path, optional
-        A process file, in place of the suite's.
-    out : path, optional
-        Where reports go; ``reports`` in the project if not given.
-    only : str, optional
-        Run this notebook only, and keep the other pages of the date as they are.
-    audiences : callable, optional
-        Says who the reps and teams are; needed if a notebook runs for each of them.
-    cell_seconds : int
-        How long one cell may take.
-    workers : int, optional
-        Notebooks run at a time; as many as this process may use cores if not given.
-    progress : callable
-        Receives pieces of text while the run goes on; see `COUNTER`.
+        A day or a word for one, in place of the suite's.
+    **options
+        As `run_days` takes.
 
     Returns
     -------
@@ -88,225 +63,290 @@ def run(
     Raises
     ------
     RunError
-        Nothing was published; its ``code`` is the exit code.
+        Not every page was published; its ``code`` is the exit code.
+    """
+    [done] = run_days(suite_path, [as_of], **options)
+    if done.error:
+        raise done.error
+    return done.index
+
+
+def run_days(
+    suite_path: str | Path,
+    days: Sequence[str | None],
+    *,
+    crm: str | Path | None = None,
+    process: str | Path | None = None,
+    out: str | Path | None = None,
+    only: str | None = None,
+    look: Look | None = None,
+    audiences: readers.Audiences | None = None,
+    cell_seconds: int = CELL_SECONDS,
+    workers: int | None = None,
+    keep_going: bool = False,
+    skip_unchanged: bool = False,
+    is_stale_allowed: bool = False,
+    scheduler: str | None = None,
+    publish_to: str | None = None,
+    progress: Callable[[str], None] = to_stderr,
+) -> list[Done]:
+    """
+    Make the reports of a suite file for each of several days and publish each date when it is made.
+
+    A notebook runs once, or once for each rep or team that it is for, in one kernel that forgets
+    its variables between two pages; as many notebooks at a time as there are workers. Everything is
+    made in a private folder, and nothing of a date is published unless each of its pages ends with its
+    end mark and can be shown. Pages that other suites made for the date stay. The same inputs give the
+    same bytes, except for the time of building, which ``SOURCE_DATE_EPOCH`` can fix.
+
+    Parameters
+    ----------
+    suite_path : path
+        ``params/<suite>.yaml``; the project is the parent of ``params``.
+    days : sequence of str or None
+        As-of dates, or words for them; None: the suite's.
+    crm : path, optional
+        A store, in place of the suite's.
+    process : path, optional
+        A process file, in place of the suite's.
+    out : path, optional
+        Where reports go; ``reports`` in the project if not given.
+    only : str, optional
+        Run this notebook only, and keep the other pages of the date as they are.
+    look : callable, optional
+        Says what the store holds, as `Look` describes; data too old for a date are refused by it.
+    audiences : callable, optional
+        Says who the reps and teams are; needed if a notebook runs for each of them.
+    cell_seconds : int
+        How long one cell may take.
+    workers : int, optional
+        Notebooks run at a time; as many as this process may use cores if not given.
+    keep_going : bool
+        Publish a date without the pages that failed, saying so, instead of not at all.
+    skip_unchanged : bool
+        Leave a date alone that was published whole from the same inputs.
+    is_stale_allowed : bool
+        Make the reports although the newest record is too old.
+    scheduler : str, optional
+        The address of a Dask scheduler whose workers make the pages, in place of this machine's.
+    publish_to : str, optional
+        Where what readers see is copied to when it is published, as `remote.publish_to` takes it.
+    progress : callable
+        Receives lines of text while the run goes on.
+
+    Returns
+    -------
+    list of Done
+        How each day ended, in order.
+
+    Raises
+    ------
+    RunError
+        Nothing could begin.
+    """
+    title, plans = Path(suite_path).name, []
+    try:
+        suite = settings.read(Path(suite_path), process=Path(process) if process else None)
+        title = suite.title
+        folder = Path(out).resolve() if out else suite.root / "reports"
+        plans += begin(suite, days, folder, crm, only)
+        with publish.exclusive(folder):
+            index.write(folder)
+            for name in redact.weak_secrets():
+                deliver.warner(plans, progress)(
+                    f"the value of {name} is too short to be taken out of reports and logs; make it "
+                    f"{redact.SHORTEST} characters or longer, or see that no notebook shows it"
+                )
+            for plan in plans:
+                prepare(plan, look, audiences, cell_seconds, is_stale_allowed=is_stale_allowed)
+                if skip_unchanged and plan.is_open and is_published(plan):
+                    plan.done.index, plan.done.is_unchanged = plan.dated / "index.html", True
+                    plan.book.close("unchanged", Exit.PUBLISHED)
+            with publish.workspace(folder) as work:
+                _make_and_publish(plans, work, workers, scheduler, progress, keep_going)
+            deliver.copy(plans, folder, publish_to, progress)
+    except BaseException as error:
+        for plan in plans:
+            if plan.is_open:
+                plan.book.close("failed", deliver.code_of(error), message=str(error) or repr(error))
+        deliver.tell_failure(title, plans, error, deliver.code_of(error), progress)
+        raise
+    deliver.tell(title, plans, progress)
+    return [plan.done for plan in plans]
+
+
+def backfill(
+    suite_path: str | Path,
+    first: str,
+    last: str,
+    *,
+    every: str = "month",
+    process: str | Path | None = None,
+    **options: Any,
+) -> list[Done]:
+    """
+    Make the reports of the past as they would have looked then.
+
+    Parameters
+    ----------
+    suite_path : path
+        ``params/<suite>.yaml``.
+    first, last : str
+        Months such as ``2024-01``, or days.
+    every : str
+        Each ``week``, ``month``, ``quarter``, ``half`` or ``year`` that ends between them gives a date: its last day.
+    process : path, optional
+        As `run_days` takes it.
+    **options
+        As `run_days` takes.
+
+    Returns
+    -------
+    list of Done
+        How each date ended, oldest first.
     """
     suite = settings.read(Path(suite_path), process=Path(process) if process else None)
-    now = _now().astimezone(suite.timezone)
-    day = settings.day(as_of or suite.as_of, today=now.date()).isoformat()
-    store = _store(Path(crm) if crm else suite.crm)
-    chosen = _chosen(suite, only)
-    inputs = _Inputs(suite, day, store, _process(suite.process), now)
-    kinds = [kind for kind in KINDS if any(report.audience == kind for report in chosen)]
-    people = readers.read(audiences, kinds, store, day, inputs.process)
-    folder = Path(out).resolve() if out else suite.root / "reports"
-    dated = folder / day
-    with publish.exclusive(folder):
-        index.write(folder)
-        before = site.manifests(dated)
-        pages = _kept(before, dated, inputs, chosen, is_whole=only is None)
-        with publish.workspace(folder) as work:
-            makings = [
-                _Making(report, inputs, work, number, _targets(report, people), cell_seconds)
-                for number, report in enumerate(chosen)
-            ]
-            for made in _make_all(makings, workers or _cores(), progress):
-                for folder_of_page, one in made:
-                    _refuse_taken(pages.get(folder_of_page, []), one)
-                    pages.setdefault(folder_of_page, []).append(one)
-            return _publish(pages, before, inputs, people, work / "site", dated)
+    today = clock().astimezone(suite.timezone).date()
+    days = dates.days(first, last, today=today, every=every, year_starts=suite.year_starts)
+    return run_days(suite_path, [day.isoformat() for day in days], process=process, **options)
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """What all notebooks of a run share."""
-
-    suite: settings.Suite
-    as_of: str
-    store: Path
-    process: Path | None
-    now: datetime
-
-    @property
-    def built_at(self) -> str:
-        return f"{self.now.isoformat(sep=' ', timespec='minutes')} {self.suite.timezone.key}"
-
-    @cached_property
-    def hashes(self) -> dict[str, str]:
-        """Sums of the files that every notebook may read."""
-        files = {"store": self.store, "process": self.process}
-        return {f"{name}_sha256": site.sha256(file) for name, file in files.items() if file}
-
-    def shown(self, path: Path, notebook: Path) -> str:
-        """Name a file as a notebook of the project does, without the folders of this machine."""
-        if path.is_relative_to(self.suite.root):
-            return Path(os.path.relpath(path, notebook.parent)).as_posix()
-        return path.name
-
-    def facts(self, pages: site.Pages) -> dict[str, Any]:
-        """Say of the suite what ``run.json`` holds; the run is named by what went into it."""
-        suite_sha256 = site.sha256(self.suite.path)
-        entries = [
-            (folder, entry["name"], entry["notebook_sha256"], entry["parameters"])
-            for folder in sorted(pages)
-            for entry, _notebook in pages[folder]
-            if entry["suite"] == self.suite.path.name
-        ]
-        known = [self.as_of, suite_sha256, self.hashes, _version(), entries]
-        return {
-            "suite": self.suite.path.name,
-            "title": self.suite.title,
-            "suite_sha256": suite_sha256,
-            **self.hashes,
-            "built_at": self.built_at,
-            "version": _version(),
-            "run": hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16],
-        }
-
-
-Target = tuple[str, dict[str, str]]
-"""A folder in that of the date, and the parameters that its page alone has."""
-
-
-@dataclass(frozen=True)
-class _Making:
-    """What all pages of one notebook share."""
-
-    report: settings.Report
-    inputs: _Inputs
-    work: Path
-    number: int
-    targets: Sequence[Target]
-    cell_seconds: int
-
-    @property
-    def draft(self) -> Path:
-        return self.work / f"draft-{self.number}" / f"{self.report.name}.ipynb"
-
-
-def _targets(report: settings.Report, people: Mapping[str, Sequence[Reader]]) -> list[Target]:
-    if report.audience in people:
-        return [(reader.folder, {reader.kind: reader.id}) for reader in people[report.audience]]
-    return [(LEADERSHIP if report.audience else EVERYONE, {})]
-
-
-Made = list[tuple[str, Page]]
-"""Pages of one notebook, each with the name of its folder."""
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _make_all(
-    makings: Sequence[_Making], workers: int, progress: Callable[[str], None]
-) -> list[Made]:
-    """
-    Run the notebooks, several at a time, and give their pages in the order of the suite.
-
-    At the first failure, or when the run is told to end, every kernel is ended and the rest is not begun.
-    """
-    desk = _Desk(sum(len(making.targets) for making in makings), len(makings), progress)
-    with (
-        kernels.warm(making.report.notebook for making in makings) as warm,
-        ThreadPoolExecutor(max_workers=max(1, min(workers, len(makings)))) as pool,
-    ):
-        futures = [pool.submit(_make, making, warm, desk) for making in makings]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            for future in futures:
-                future.cancel()
-            if not all(map(_is_well, futures)):
-                desk.stop()
-    if failed := next((future for future in futures if not _is_well(future)), None):
-        desk.raise_first(failed)
-    return [future.result() for future in futures]
-
-
-def _is_well(future: Future) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
-
-
-class _Desk:
-    """Where the notebooks at work report: progress, kernels to end, and what failed first."""
-
-    def __init__(self, n_pages: int, n_notebooks: int, progress: Callable[[str], None]) -> None:
-        self._lock = threading.Lock()
-        self._n_pages, self._n_made = n_pages, 0
-        self._n_notebooks, self._n_done = n_notebooks, 0
-        self._progress = progress
-        self._kernels: set[kernels.Kernel] = set()
-        self._is_stopped = False
-        self._first: BaseException | None = None
-
-    def begin(self, kernel: kernels.Kernel) -> None:
-        with self._lock:
-            self._kernels.add(kernel)
-            if self._is_stopped:
-                kernel.kill()
-
-    def end(self, kernel: kernels.Kernel) -> None:
-        with self._lock:
-            self._kernels.discard(kernel)
-
-    def made(self, name: str) -> None:
-        with self._lock:
-            self._n_made += 1
-            self._progress(f"{COUNTER}{self._n_made}/{self._n_pages} pages, {name} …")
-
-    def done(self, what: str) -> None:
-        with self._lock:
-            self._n_done += 1
-            self._progress(f"{COUNTER}")
-            self._progress(f"[{self._n_done}/{self._n_notebooks}] {what}\n")
-
-    def failed(self, what: str, error: BaseException) -> None:
-        with self._lock:
-            if self._first is None and not self._is_stopped:
-                self._first = error
-                self._progress(f"{COUNTER}")
-                self._progress(f"{what} failed\n")
-
-    def stop(self) -> None:
-        """End every kernel; what waits for one of them fails."""
-        with self._lock:
-            self._is_stopped = True
-            for kernel in self._kernels:
-                kernel.kill()
-
-    def raise_first(self, failed: Future) -> None:
-        """Raise what failed first; what was ended because of it is not told."""
-        if self._first is not None:
-            raise self._first
-        failed.result()
-
-
-def _make(making: _Making, warm: kernels.Warm | None, desk: _Desk) -> Made:
-    """Run a notebook for each target."""
-    folder, began, made = EVERYONE, time.monotonic(), []
-    name, draft = making.report.name, making.draft
-    what = f"{name}, {len(making.targets)} pages" if making.report.audience in KINDS else name
-    draft.parent.mkdir()
+def _make_and_publish(
+    plans: Sequence[Plan],
+    work: Path,
+    workers: int | None,
+    scheduler: str | None,
+    progress: Callable[[str], None],
+    keep_going: bool,
+) -> None:
+    """Make all dates, as many notebooks at a time as there are workers; publish each when it is made."""
+    plans = [plan for plan in plans if plan.is_open]
+    if scheduler:
+        for plan in plans:
+            plan.tasks = cluster.split(plan.tasks)
+    tasks = [task for plan in plans for task in plan.tasks]
+    if not tasks:
+        return
+    shown = pool.Progress(tasks, progress)
     try:
-        with kernels.started(making.report.notebook.parent, warm) as kernel:
-            desk.begin(kernel)
-            try:
-                for folder, own in making.targets:
-                    made.append((folder, _page(making, folder, own, kernel)))
-                    desk.made(name)
-            finally:
-                desk.end(kernel)
-    except execute.FAILURES as error:
-        failure = _failed(error, making, folder)
-        desk.failed(what, failure)
-        raise failure from error
-    n_warnings = sum(one.entry["n_warnings"] for _folder, one in made)
-    warned = f", warnings: {n_warnings}" if n_warnings else ""
-    desk.done(f"{what}: {time.monotonic() - began:.1f} s{warned}")
-    return made
+        with (
+            cluster.far(scheduler)
+            if scheduler
+            else pool.local(workers or pool.cores(), tasks, work)
+        ) as crew:
+            jobs = [
+                crew.begin(plan.tasks, _teller(plan, work, shown), keep_going=keep_going)
+                for plan in plans
+            ]
+            for plan, job in zip(plans, jobs, strict=True):
+                job.wait()
+                try:
+                    _publish(plan, work / plan.inputs.as_of / "site", keep_going=keep_going)
+                except RunError as error:
+                    plan.fail(error)
+    finally:
+        shown.close()
+
+
+def _teller(plan: Plan, work: Path, shown: pool.Progress) -> Callable[[Made | Failed], None]:
+    """Keep what is made for a date, and what failed."""
+    folder = work / plan.inputs.as_of / "site"
+
+    def tell(outcome: Made | Failed) -> None:
+        name, place = outcome.task.name, {"folder": outcome.folder, "name": outcome.task.name}
+        seconds = round(outcome.seconds, 3)
+        if isinstance(outcome, Made):
+            notebook = folder / outcome.folder / f"{name}.ipynb"
+            notebook.parent.mkdir(parents=True, exist_ok=True)
+            notebook.write_bytes(outcome.notebook)
+            plan.pages.setdefault(outcome.folder, []).append(Page(outcome.entry, notebook))
+            plan.book.page(
+                **place,
+                status="made",
+                seconds=seconds,
+                bytes=len(outcome.notebook),
+                n_warnings=outcome.entry["n_warnings"],
+                n_retries=outcome.n_retries,
+            )
+        else:
+            plan.failed.append(_kept_draft(outcome, work, plan))
+            plan.book.page(
+                **place, status="failed", seconds=seconds, message=plan.failed[-1].reason
+            )
+        shown.told(outcome)
+
+    return tell
+
+
+def _kept_draft(failed: Failed, work: Path, plan: Plan) -> Failed:
+    """Keep the notebook that failed, and name it in the reason."""
+    reason = failed.reason
+    if failed.draft is not None:
+        draft = work / f"{failed.task.name}.ipynb"
+        draft.write_bytes(failed.draft)
+        kept = publish.keep_failed(work.parent, draft, as_of=plan.inputs.as_of)
+        reason += f"; the notebook as far as it ran is {kept}"
+    whose = "" if failed.folder == EVERYONE else f", page in {failed.folder}"
+    return Failed(
+        failed.task,
+        failed.folder,
+        f"{failed.task.name}.ipynb{whose}: {reason}",
+        failed.code,
+        None,
+        failed.seconds,
+    )
+
+
+def _publish(plan: Plan, new: Path, *, keep_going: bool) -> None:
+    """Publish a date whose tasks have ended, or say why not."""
+    failed = plan.failed
+    if failed and (not keep_going or len(failed) == sum(len(task.targets) for task in plan.tasks)):
+        raise RunError(f"{failed[0].reason}; nothing was published", failed[0].code)
+    expect_same_inputs(plan.inputs)
+    plan.pages = in_order(plan)
+    for pages in plan.pages.values():
+        for number, made in enumerate(pages):
+            _refuse_taken(pages[:number], made)
+    index_page = _write_and_commit(plan, new)
+    plan.done.index = index_page
+    if failed:
+        plan.done.error = RunError(
+            f"{len(failed)} of {sum(len(task.targets) for task in plan.tasks)} pages failed, the others are "
+            f"published; the first: {failed[0].reason}",
+            Exit.PARTLY,
+        )
+        plan.book.close("partly published", Exit.PARTLY, message=str(plan.done.error))
+    else:
+        plan.book.close("published", Exit.PUBLISHED)
+
+
+def _write_and_commit(plan: Plan, new: Path) -> Path:
+    inputs, dated = plan.inputs, plan.dated
+    name = inputs.suite.path.name
+    known = plan.before.get(EVERYONE, {}).get("suites", [])
+    others = [suite for suite in known if suite["suite"] != name]
+    lacking: dict[str, list[str]] = {}
+    for failed in plan.failed:
+        lacking.setdefault(failed.folder, []).append(failed.task.name)
+    facts = {**plan.facts, "n_failed": len(plan.failed)}
+    try:
+        site.write(
+            new,
+            dated,
+            before=plan.before,
+            pages=plan.pages,
+            run={"as_of": inputs.as_of, **facts},
+            suites=sorted([facts, *others], key=lambda suite: suite["suite"]),
+            readers=[reader for those in plan.people.values() for reader in those],
+            failed=lacking,
+        )
+        publish.commit(new, dated)
+    except OSError as error:
+        raise RunError(
+            f"publishing to {dated.parent} failed: {error.strerror}; the last good reports are kept",
+            Exit.NOT_PUBLISHED,
+        ) from error
+    return dated / "index.html"
 
 
 def _refuse_taken(pages: Sequence[Page], made: Page) -> None:
@@ -316,164 +356,3 @@ def _refuse_taken(pages: Sequence[Page], made: Page) -> None:
         raise RunError(
             f"{made.entry['name']}.ipynb: {error}; nothing was published", Exit.UNEXPECTED
         ) from error
-
-
-def _page(making: _Making, folder: str, own: Mapping[str, str], kernel: kernels.Kernel) -> Page:
-    report, inputs = making.report, making.inputs
-    given = {"crm": inputs.store}
-    if report.takes_process and inputs.process:
-        given[settings.PROCESS] = inputs.process
-    paths = {name: path.as_posix() for name, path in given.items()}
-    shown = {name: inputs.shown(path, report.notebook) for name, path in given.items()}
-    parameters = {**report.parameters, **own, "as_of": inputs.as_of}
-    making.draft.unlink(missing_ok=True)
-    executed = execute.execute(
-        report.notebook,
-        making.draft,
-        parameters=parameters | paths,
-        cell_seconds=making.cell_seconds,
-        kernel=kernel,
-    )
-    entry = page.facts(executed) | {
-        "name": report.name,
-        "status": "published",
-        **({"for": report.audience} if report.audience else {}),
-        "suite": inputs.suite.path.name,
-        **inputs.hashes,
-        "built_at": inputs.built_at,
-        "version": _version(),
-        "notebook_sha256": site.sha256(report.notebook),
-        "parameters": parameters | shown,
-    }
-    portable = execute.portable(executed, {paths[name]: shown[name] for name in paths}, own)
-    notebook = making.work / "site" / folder / f"{report.name}.ipynb"
-    notebook.parent.mkdir(parents=True, exist_ok=True)
-    notebook.write_bytes((nbformat.writes(portable) + "\n").encode("utf-8"))
-    return Page(entry, notebook)
-
-
-def _failed(error: BaseException, making: _Making, folder: str) -> RunError:
-    message, code = execute.reason(error, making.draft)
-    if making.draft.exists():
-        out = making.work.parent
-        kept = publish.keep_failed(out, making.draft, as_of=making.inputs.as_of)
-        message += f"; the notebook as far as it ran is {kept}"
-    whose = "" if folder == EVERYONE else f", page in {folder}"
-    return RunError(f"{making.report.notebook.name}{whose}: {message}; nothing was published", code)
-
-
-def _kept(
-    before: site.Manifests,
-    dated: Path,
-    inputs: _Inputs,
-    chosen: Sequence[settings.Report],
-    *,
-    is_whole: bool,
-) -> dict[str, list[Page]]:
-    """Give the published pages that stay beside those that will be made, or refuse to mix them."""
-    suite = inputs.suite.path.name
-    dropped = None if is_whole else [report.name for report in chosen]
-    pages = site.kept(before, dated, suite=suite, dropped=dropped)
-    entries = [entry for those in pages.values() for entry, _notebook in those]
-    for report in chosen:
-        for entry in entries:
-            if (entry["name"], entry.get("for")) == (report.name, report.audience):
-                raise RunError(
-                    f"a notebook must belong to one suite of a date, but {report.name} of "
-                    f"{inputs.as_of} in {dated.parent} is a page of {entry['suite']} already; take it "
-                    f"out of one of the two suites, give another --out, or remove that folder if the "
-                    f"suite is no more",
-                    Exit.USAGE,
-                )
-    for entry in entries:
-        hashes = {name: entry[name] for name in ("store_sha256", "process_sha256") if name in entry}
-        if entry["suite"] == suite and hashes != inputs.hashes:
-            raise RunError(
-                f"the other pages of {suite} of {inputs.as_of} in {dated.parent} must be of the same "
-                "store and process file, but they were made from others or before one of them was changed "
-                "or loaded again; run the whole suite, or give another --out",
-                Exit.USAGE,
-            )
-    if any(report.audience in KINDS for report in chosen):
-        site.expect_key(before, pages)
-    return pages
-
-
-def _publish(
-    pages: dict[str, list[Page]],
-    before: site.Manifests,
-    inputs: _Inputs,
-    people: Mapping[str, Sequence[Reader]],
-    new: Path,
-    dated: Path,
-) -> Path:
-    name = inputs.suite.path.name
-    order: dict[str, int] = {}
-    for number, report in enumerate(inputs.suite.reports):
-        order.setdefault(report.name, number)  # a notebook may come again for other readers
-
-    def place(made: Page) -> tuple[str, int]:
-        is_own = made.entry["suite"] == name
-        return made.entry["suite"], order.get(made.entry["name"], len(order)) if is_own else 0
-
-    pages = {folder: sorted(those, key=place) for folder, those in sorted(pages.items())}
-    facts = inputs.facts(pages)
-    known = before.get(EVERYONE, {}).get("suites", [])
-    others = [suite for suite in known if suite["suite"] != name]
-    try:
-        site.write(
-            new,
-            dated,
-            before=before,
-            pages=pages,
-            run={"as_of": inputs.as_of, **facts},
-            suites=sorted([facts, *others], key=lambda suite: suite["suite"]),
-            readers=[reader for those in people.values() for reader in those],
-        )
-        publish.swap(new, dated)
-        index.write(dated.parent)
-    except OSError as error:
-        raise RunError(
-            f"publishing to {dated.parent} failed: {error.strerror}; the last good reports are kept",
-            Exit.NOT_PUBLISHED,
-        ) from error
-    return dated / "index.html"
-
-
-def _chosen(suite: settings.Suite, only: str | None) -> list[settings.Report]:
-    names = [report.name for report in suite.reports]
-    if only is not None and only not in names:
-        raise RunError(
-            f"only must be one of the suite's notebooks ({', '.join(names)}), but is {only}",
-            Exit.USAGE,
-        )
-    return [report for report in suite.reports if only in (None, report.name)]
-
-
-def _store(path: Path) -> Path:
-    if not path.is_file():
-        raise RunError(
-            f"there is no store at {path}; make one with salesanalysis load, "
-            f"or name another with --crm",
-            Exit.INPUT_REFUSED,
-        )
-    return path.resolve()
-
-
-def _process(path: Path | None) -> Path | None:
-    if path is not None and not path.is_file():
-        raise RunError(
-            f"there is no process file at {path}; correct process in the suite, "
-            f"or name another with --process",
-            Exit.USAGE,
-        )
-    return path and path.resolve()
-
-
-def _now() -> datetime:
-    fixed = os.environ.get("SOURCE_DATE_EPOCH")
-    return datetime.fromtimestamp(int(fixed), UTC) if fixed else datetime.now(UTC)
-
-
-def _version() -> str:
-    return metadata.version("salesanalysis")

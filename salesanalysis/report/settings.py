@@ -7,10 +7,11 @@ parameters cell declares.
 """
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 import papermill
 import yaml
 
-from salesanalysis.report import readers
+from salesanalysis.report import dates, readers
 from salesanalysis.report.exits import Exit, RunError
 
 GIVEN = ("as_of", "crm")
@@ -27,10 +28,19 @@ GIVEN = ("as_of", "crm")
 PROCESS = "process"
 """The parameter that the runner sets in every notebook that declares it."""
 
+YEAR_STARTS = "year_starts"
+"""The parameter that the runner sets in every notebook that declares it: month in which the company's year starts."""
+
+PERIOD = "period"
+"""The one parameter in which words such as ``last_quarter`` are resolved."""
+
 _SHARED = "parameters"
-_SUITE_KEYS = ("as_of", "timezone", "crm", "title", "reports", PROCESS, _SHARED)
+_FISCAL, _FRESHNESS = "fiscal_year_starts", "freshness_days"
+_REQUIRED = ("as_of", "timezone", "crm", "title", "reports")
+_SUITE_KEYS = (*_REQUIRED, PROCESS, _FISCAL, _FRESHNESS, _SHARED)
+_MONTHS = {f"{month:02}": month for month in range(1, 13)}
 _FOR = (*readers.KINDS, readers.LEADERSHIP)
-_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class Suite:
     crm: Path
     process: Path | None
     reports: tuple[Report, ...]
+    year_starts: int = 1
+    freshness_days: int | None = None  # None: as `freshness.allowed` says
 
     @property
     def root(self) -> Path:
@@ -70,7 +82,8 @@ def read(path: Path, *, process: Path | None = None) -> Suite:
     ----------
     path : Path
         ``params/<suite>.yaml``, with ``as_of``, ``timezone``, ``crm``, ``title``, optional
-        ``process`` (a file of the project), optional ``parameters`` (given to each notebook that
+        ``process`` (a file of the project), optional ``fiscal_year_starts`` (month, "01" to "12"; January if not given),
+        optional ``freshness_days`` (how old the newest record may be), optional ``parameters`` (given to each notebook that
         declares them; they win over those of ``params/<notebook>.yaml``) and ``reports``: a list of ``notebook`` (a name in
         ``notebooks``), optional ``for`` ("rep", "team": a page for each; "leadership") and
         optional ``parameters``, which win over all others.
@@ -85,21 +98,23 @@ def read(path: Path, *, process: Path | None = None) -> Suite:
     """
     path = path.resolve()
     keys = _mapping(_load(path), path.name)
-    _expect_keys(keys, _SUITE_KEYS, required=_SUITE_KEYS[:-2], where=path.name)
+    _expect_keys(keys, _SUITE_KEYS, required=_REQUIRED, where=path.name)
     texts = {
         key: _text(keys[key], f"{path.name}: {key}")
         for key in keys
-        if key not in ("reports", _SHARED)
+        if key not in ("reports", _FRESHNESS, _SHARED)
     }
+    year_starts = _month(texts.get(_FISCAL, "01"), f"{path.name}: {_FISCAL}")
     if process is None and PROCESS in texts:
         process = path.parent.parent / texts[PROCESS]
     entries = _items(keys["reports"], f"{path.name}: reports")
     place = f"{path.name}: {_SHARED}"
     shared = _mapping(keys[_SHARED], place) if _SHARED in keys else {}
     reports = tuple(
-        _report(entry, path, shared, has_process=process is not None) for entry in entries
+        _report(entry, path, shared, has_process=process is not None, year_starts=year_starts)
+        for entry in entries
     )
-    used = {key for report in reports for key in report.parameters}
+    used = {key for report in reports for key in report.parameters if key != YEAR_STARTS}
     if unused := [key for key in shared if key not in used]:
         raise _refused(
             f"{place} must be such that a notebook of the suite declares, but none declares "
@@ -120,46 +135,42 @@ def read(path: Path, *, process: Path | None = None) -> Suite:
         crm=path.parent.parent / texts["crm"],
         process=process,
         reports=reports,
+        year_starts=year_starts,
+        freshness_days=_count(keys[_FRESHNESS], f"{path.name}: {_FRESHNESS}")
+        if _FRESHNESS in keys
+        else None,
     )
 
 
-def day(text: str, *, today: date) -> date:
+def dated(report: Report, *, as_of: date, year_starts: int) -> Report:
     """
-    Resolve an as-of date.
+    Resolve the word for a period, such as ``last_quarter``, in a report's parameter ``period``.
 
-    Parameters
-    ----------
-    text : str
-        A day as ``2026-06-30``, or ``today``, or ``last_month_end``.
-    today : date
-        The day it is, in the suite's time zone.
+    Only there, and only where it is text: what notebooks call a period is read by one calendar. In any other parameter
+    such a word is a text like others.
 
     Raises
     ------
     RunError
-        Code USAGE: anything else.
-
-    Examples
-    --------
-    >>> day("last_month_end", today=date(2024, 3, 15))
-    datetime.date(2024, 2, 29)
+        Code USAGE: as for `dates.period`.
     """
-    if text == "today":
-        return today
-    if text == "last_month_end":
-        return today.replace(day=1) - timedelta(days=1)
+    text = report.parameters.get(PERIOD)
+    if not isinstance(text, str):
+        return report
     try:
-        # Python also reads 20260630 and 2026-W27-2.
-        return date.fromisoformat(text if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else "")
-    except ValueError:
-        raise _refused(
-            f'as_of must be a day such as "2026-06-30", "today" or "last_month_end", '
-            f"but is {text!r}"
-        ) from None
+        found = dates.period(text, as_of=as_of, year_starts=year_starts)
+    except RunError as error:
+        raise _refused(f"{report.name}: {error}") from None
+    return replace(report, parameters={**report.parameters, PERIOD: found})
 
 
 def _report(
-    entry: yaml.Node, suite: Path, shared: Mapping[str, yaml.Node], *, has_process: bool
+    entry: yaml.Node,
+    suite: Path,
+    shared: Mapping[str, yaml.Node],
+    *,
+    has_process: bool,
+    year_starts: int,
 ) -> Report:
     where = f"{suite.name}: reports"
     keys = _mapping(entry, where)
@@ -167,8 +178,8 @@ def _report(
     name = _text(keys["notebook"], f"{where}: notebook")
     notebook = suite.parent.parent / "notebooks" / f"{name}.ipynb"
     # "index" is the name of the page that lists the others.
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "index" or not notebook.is_file():
-        found = sorted(file.stem for file in notebook.parent.glob("*.ipynb"))
+    found = sorted(file.stem for file in notebook.parent.glob("*.ipynb"))
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "index" or name not in found:
         raise _refused(f"{where}: notebook must be one of {found}, but is {name!r}")
     audience = _audience(keys, f"{where}: {name}: for")
     given = (*GIVEN, *({audience} & set(readers.KINDS)))
@@ -191,7 +202,8 @@ def _report(
     return Report(
         name=name,
         notebook=notebook,
-        parameters={key: values[key] for key in values if key not in (*given, PROCESS)},
+        parameters={key: values[key] for key in values if key not in (*given, PROCESS)}
+        | ({YEAR_STARTS: year_starts} if YEAR_STARTS in types else {}),
         audience=audience,
         takes_process=PROCESS in types,
     )
@@ -215,13 +227,16 @@ def _declared(notebook: Path, given: Sequence[str]) -> dict[str, str]:
         else type(ast.literal_eval(found["default"])).__name__
         for name, found in declared.items()
     }
-    missing = [name for name in given if types.get(name) != "str"]
-    if types.get(PROCESS, "str") != "str":
-        missing.append(PROCESS)
+    missing = [f"{name}: str" for name in given if types.get(name) != "str"]
+    missing += [
+        f"{name}: {kind}"
+        for name, kind in ((PROCESS, "str"), (YEAR_STARTS, "int"))
+        if types.get(name, kind) != kind
+    ]
     if missing:
         raise _refused(
             f"{notebook.name} must have a cell tagged parameters that declares "
-            f"{' and '.join(f'{name}: str' for name in missing)}, but declares "
+            f"{' and '.join(missing)}, but declares "
             f"{', '.join(types) or 'nothing'}; add it"
         )
     return types
@@ -262,11 +277,12 @@ def _value(node: yaml.Node, declared: str, where: str) -> Any:
 
 
 def _integer(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?(0|[1-9]\d*)", text) else None
+    return int(text) if re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,17})", text) else None
 
 
 def _decimal(text: str) -> float | None:
-    return float(text) if _NUMBER.fullmatch(text) else None
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {
@@ -321,6 +337,8 @@ def _text(node: yaml.Node, where: str) -> str:
             f'{where} must be text, but {node.value} without quotes is read as "{kind}"; '
             f'write "{node.value}" ({_place(node)})'
         )
+    if any("\ud800" <= character <= "\udfff" for character in node.value):
+        raise _refused(f"{where} must be text, but holds half a character ({_place(node)})")
     return node.value
 
 
@@ -332,6 +350,19 @@ def _expect_keys(
     if unknown or missing:
         faults = [f"{key} is missing" for key in missing] + [f"{key} is unknown" for key in unknown]
         raise _refused(f"{where}: keys must be {', '.join(allowed)}, but {', '.join(faults)}")
+
+
+def _month(text: str, where: str) -> int:
+    if text not in _MONTHS:
+        raise _refused(f'{where} must be a month, "01" to "12", but is {text!r}')
+    return _MONTHS[text]
+
+
+def _count(node: yaml.Node, where: str) -> int:
+    found = _value(node, "int", where)
+    if found < 0:
+        raise _refused(f"{where} must be 0 or more, but is {found} ({_place(node)})")
+    return found
 
 
 def _timezone(name: str, where: str) -> ZoneInfo:

@@ -4,10 +4,13 @@ import calendar
 import datetime
 import itertools
 
+import pandas as pd
 import pytest
 
+from salesanalysis import crm
 from salesanalysis.crm.errors import ParameterError
-from salesanalysis.metrics.periods import Period, period, series
+from salesanalysis.metrics import forecast, pipeline, summary
+from salesanalysis.metrics.periods import Period, period, quarter_of, series
 
 TODAY = datetime.date(2026, 6, 30)
 
@@ -138,3 +141,95 @@ def test_a_series_of_one_is_the_period_itself():
     No period before is asked for.
     """
     assert series(period("2026-Q1", as_of=TODAY), 1) == [period("2026-Q1", as_of=TODAY)]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "year_starts", "name"),
+    [
+        ("2026-06-30", 2, "2026-02..2026-04"),
+        ("2026-07-30", 2, "2026-02..2026-04"),
+        ("2026-07-31", 2, "2026-05..2026-07"),
+        ("2026-01-31", 2, "2025-11..2026-01"),
+        ("2024-02-29", 3, "2023-12..2024-02"),
+        ("2023-02-28", 3, "2022-12..2023-02"),
+        ("2026-06-30", 4, "2026-04..2026-06"),
+        ("2026-06-30", 12, "2026-03..2026-05"),
+    ],
+)
+def test_the_last_quarter_is_the_companys(as_of, year_starts, name):
+    """Where its year does not start in January; named by its months even if it is one of the calendar."""
+    found = period("", as_of=date(as_of), year_starts=year_starts)
+
+    assert found.name == name
+    assert found.months == 3
+    assert found == period(name, as_of=date(as_of), year_starts=year_starts)
+    assert found.last <= date(as_of)
+    tomorrow = found.last + datetime.timedelta(days=1)
+    assert quarter_of(tomorrow, year_starts=year_starts).before() == found
+
+
+def test_periods_before_one_named_by_its_months_are_named_so():
+    """A company whose year starts in April never reads of Q1, which it would take for its own."""
+    names = [one.name for one in series(period("", as_of=TODAY, year_starts=4), 5)]
+
+    assert names == [
+        *("2025-04..2025-06", "2025-07..2025-09", "2025-10..2025-12"),
+        *("2026-01..2026-03", "2026-04..2026-06"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["2026-Q2", "2026-H1", "2025"])
+def test_a_number_that_could_mean_two_things_is_refused(text):
+    """The calendar's second quarter is not that of a company whose year starts in February; months are clear."""
+    with pytest.raises(
+        ParameterError, match="could be the company's or the calendar's; found"
+    ) as error:
+        period(text, as_of=TODAY, year_starts=2)
+
+    assert repr(text) in str(error.value)
+    assert period("2026-05", as_of=TODAY, year_starts=2).name == "2026-05"
+    assert period("2025-01..2025-12", as_of=TODAY, year_starts=2).name == "2025-01..2025-12"
+
+
+@pytest.mark.parametrize("month", [0, 13, -1, "04", 1.0, None])
+@pytest.mark.parametrize("text", ["", "2026-06"])
+def test_a_month_that_is_none_is_refused(month, text):
+    """Whatever period is asked for."""
+    with pytest.raises(ParameterError, match="year_starts must be a month from 1 to 12, found"):
+        period(text, as_of=TODAY, year_starts=month)
+
+
+def test_pages_speak_of_the_companys_quarters(load_tables):
+    """
+    The year starts in February. On 2026-06-30 its last quarter over is February to April: 1 + 2 were won in it, 4 in the one
+    before, 16 a year ago; 8 was won in the current one, May to July, before which 1 + 2 stands. A snapshot of the past keeps the
+    calendar, and what was computed of one calendar is not shown of the other.
+    """
+    days = {"2026-02-01": 1, "2026-04-30": 2, "2026-01-31": 4, "2026-05-01": 8, "2025-03-15": 16}
+    deals = [
+        {"deal_id": day, "created_at": "2025-01-02 09:00:00", "closed_at": f"{day} 12:00:00"}
+        | {"status": "won", "amount": f"{amount}"}
+        for day, amount in days.items()
+    ]
+    store = load_tables({"deals": deals})
+
+    with crm.observe(store, "2026-06-30") as seen:
+        calendar = summary.bookings(seen).set_index("which")["bookings"]
+        assert calendar.to_dict() == {"this": 10, "before": 5, "year_ago": 0}
+        assert pipeline.quarter(seen).name == "2026-Q3"
+    with crm.observe(store, "2026-06-30", year_starts=2) as seen:
+        fiscal = summary.bookings(seen).set_index("which")
+        current = pipeline.quarter(seen)
+        wins = pipeline.wins(seen, quarters=2).set_index("quarter")["amount_won"]
+        ahead = forecast._quarters(seen)
+        cohorts = summary.cohorts(seen, age_days=90)["first_on"]
+        with seen.at("2026-04-29") as then:
+            earlier = summary.quarter(then)
+
+    assert fiscal["bookings"].to_dict() == {"this": 3, "before": 4, "year_ago": 16}
+    assert fiscal.loc["this", "period"] == "2026-02..2026-04"
+    assert current == Period("2026-05..2026-07", date("2026-05-01"), date("2026-07-31"))
+    assert wins.to_dict() == {"2025-11..2026-01": 4, "2026-02..2026-04": 3}
+    assert [one.name for one in ahead] == ["2026-05..2026-07", "2026-08..2026-10"]
+    assert earlier.name == "2025-11..2026-01"
+    assert set(cohorts) == {pd.Timestamp(2025, 11, 1)}  # the last one over by 2026-04-01

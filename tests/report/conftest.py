@@ -22,6 +22,8 @@ def project(tmp_path):
 class NoKernel:
     """What a run does to a kernel beside running notebooks in it."""
 
+    n_retries = 0
+
     def kill(self):
         """There is nothing to end."""
 
@@ -43,5 +45,5 @@ def no_kernel(monkeypatch):
         return nb
 
     monkeypatch.setattr(execute, "execute", executed)
-    monkeypatch.setattr(kernels, "started", lambda folder, warm: nullcontext(NoKernel()))
+    monkeypatch.setattr(kernels, "started", lambda folder, warm, shared: nullcontext(NoKernel()))
     monkeypatch.setattr(kernels, "warm", lambda notebooks: nullcontext())

@@ -168,6 +168,7 @@ def test_no_kernel_outlives_its_run(tmp_path, sent, code):
     However the run ends, its kernels end within ten seconds, and nothing is published.
     """
     project = Project(tmp_path)
+    project.load()
     told = tmp_path / "pids"
     told.mkdir()
     cell = f"import os, time\nopen(f'{told}/{{os.getpid()}}', 'w').close()\ntime.sleep(300)"

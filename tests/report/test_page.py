@@ -40,7 +40,7 @@ def manifest(title="Monthly reports", entry_title="Where do deals get lost?", me
     suite = {"suite": "monthly.yaml", "title": title, "store_sha256": "5a"}
     return {
         "title": title, "as_of": "2026-06-30", "version": "0.1.0", "built_at": built_at,
-        "store_sha256": "5a", "suites": [suite], "reports": [entry, other],
+        "store_sha256": "5a", "suites": [suite], "set": "5e7", "reports": [entry, other],
     }  # fmt: skip
 
 
@@ -83,10 +83,10 @@ def test_a_page_says_when_and_by_what_it_was_made():
     assert (
         "As of 2026-06-30 · Built 2026-07-01 09:00+08:00 Asia/Shanghai · salesanalysis 0.1.0"
     ) in document
-    assert '<a href="index.html">Monthly reports</a>' in document
+    assert '<a href="../index.html">Monthly reports</a>' in document
     assert '<a href="rep_ranking.html">Who wins?</a>' in document
     assert '<a href="sales_funnel.html" aria-current="page">' in document
-    assert '<a href="../index.html">All dates</a>' in document
+    assert '<a href="../../index.html">All dates</a>' in document
 
 
 @pytest.mark.parametrize("make", [
@@ -259,14 +259,14 @@ def with_files(files, markup="<p>x</p>"):
         (lambda: with_files({"x.html": "a"}), "but is named 'x.html'"),
         (lambda: with_files({"x.csv.json": "a"}), "but is named 'x.csv.json'"),
         (lambda: with_files({"x.csv": 1}), "must be text, but x.csv is int"),
-        (lambda: with_files({"run.json": "{}"}), "run.json is the runner's own"),
+        (lambda: with_files({"manifest.json": "{}"}), "manifest.json is the runner's own"),
         (lambda: with_files({"pages.csv": ""}), "pages.csv is the runner's own"),
         (lambda: executed(html.files("A", {"x.csv": "1"}), html.files("B", {"x.csv": "2"})),
          "x.csv is that of another file"),
         (lambda: with_files(None, str(html.files("A", {"x.csv": "1"}))),
          "must bring the file along, but x.csv is not there"),
     ],
-    ids=["path", "extension", "two extensions", "number", "run.json", "pages.csv", "twice", "lost"],
+    ids=["path", "extension", "two extensions", "number", "manifest.json", "pages.csv", "twice", "lost"],
 )  # fmt: skip
 def test_a_file_that_could_do_harm_or_is_lost_is_refused(make, match):
     """
@@ -285,7 +285,8 @@ def test_a_private_page_links_nothing_outside_its_folder():
     document = page.render(executed(), manifest=private, name="sales_funnel")
     listed = index.of_folder(private)
 
-    assert "../" not in document and "../" not in listed
+    assert re.findall(r'href="(\.\./[^"]*)"', document) == ["../index.html"]
+    assert "../" not in listed
     assert "<h1>王 &lt;b&gt;, as of 2026-06-30</h1>" in listed
 
 

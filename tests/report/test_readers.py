@@ -1,7 +1,7 @@
 """
 Pages for reps, teams and leadership: each in a folder of its own that names nobody else.
 
-The sums in `FOLDERS` are openssl's: ``printf 'rep\\0E-01' | openssl dgst -sha256 -hmac secret``.
+The sums in `FOLDERS` are openssl's: ``printf 'rep\\0E-01' | openssl dgst -sha256 -hmac "a secret key"``.
 """
 
 import csv
@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 
@@ -22,18 +23,18 @@ from salesanalysis.metrics.audiences import audiences
 from salesanalysis.present import html
 from salesanalysis.report import publish, readers, settings
 from salesanalysis.report.exits import Exit, RunError
-from salesanalysis.report.run import COUNTER, run, to_stderr
+from salesanalysis.report.run import run
 
 from .tiny import CELLS, Project
 
 EPOCH = "1783000000"  # 2026-07-02 13:46:40 UTC
-KEY = "secret"
+KEY = "a secret key"
 FOLDERS = {
-    ("rep", "E-01"): "reps/3fa85f6a4138",
-    ("rep", "E-02"): "reps/b1e08d36b907",
-    ("rep", "E-03"): "reps/d3533c9252aa",
-    ("team", "华东"): "teams/048503cb44cb",
-    ("team", "华南"): "teams/8e9e6704286d",
+    ("rep", "E-01"): "reps/991a0a1b01b3",
+    ("rep", "E-02"): "reps/d153f0f83698",
+    ("rep", "E-03"): "reps/34af9bf7328f",
+    ("team", "华东"): "teams/1c4b30292710",
+    ("team", "华南"): "teams/18bdab369c1d",
 }
 PEOPLE = [
     {"person_id": "E-01", "name": "王小明", "team": "华东", "role": "销售"},
@@ -52,6 +53,7 @@ as_of: "2026-06-30"
 timezone: "Asia/Shanghai"
 crm: "data/crm.duckdb"
 process: "params/process.yaml"
+freshness_days: 180
 title: "Appraisal"
 reports:
   - notebook: "scorecard"
@@ -124,11 +126,11 @@ class Company(Project):
         )
 
     def of(self, folder):
-        """The files of one folder of the date, by name."""
+        """The files of one folder of the date, by name; those of its set too."""
         start = f"2026-06-30/{folder}/" if folder else "2026-06-30/"
         return {
             name.removeprefix(start): content
-            for name, content in self.published().items()
+            for name, content in self.pages().items()
             if name.startswith(start) and "/" not in name.removeprefix(start)
         }
 
@@ -169,18 +171,18 @@ def make(company, suite=None, **arguments):
 
 def test_each_reader_has_a_folder_of_its_own(company):
     """
-    Pages, notebooks, files, index and run.json stand in folders that carry no names.
+    Pages, notebooks, files, index and manifest stand in folders that carry no names.
     """
-    files = set(company.published())
+    files = set(company.pages())
 
-    expected = {"index.html", "2026-06-30/index.html", "2026-06-30/run.json"}
+    expected = {"index.html", "2026-06-30/index.html", "2026-06-30/manifest.json"}
     expected |= {f"2026-06-30/sales_funnel.{kind}" for kind in ("html", "ipynb")}
     expected |= {f"2026-06-30/leadership/{name}" for name in (
-        "index.html", "run.json", "pages.csv", "appraisal.html", "appraisal.ipynb",
+        "index.html", "manifest.json", "pages.csv", "appraisal.html", "appraisal.ipynb",
     )}  # fmt: skip
     for (kind, _id), folder in FOLDERS.items():
         stem = {"rep": "scorecard", "team": "team_review"}[kind]
-        names = ["index.html", "run.json", f"{stem}.html", f"{stem}.ipynb"]
+        names = ["index.html", "manifest.json", f"{stem}.html", f"{stem}.ipynb"]
         names += ["my_deals.csv"] if kind == "rep" else []
         expected |= {f"2026-06-30/{folder}/{name}" for name in names}
     assert files == expected
@@ -222,15 +224,16 @@ def test_a_page_for_a_rep_holds_nothing_of_another(company, rep):
         assert found == [], name
     assert AMOUNTS[rep] in files["scorecard.html"].decode()
     assert files["my_deals.csv"] == f"owner,amount\r\n{rep},{AMOUNTS[rep]}\r\n".encode()
-    for name in ("scorecard.ipynb", "run.json"):
+    for name in ("scorecard.ipynb", "manifest.json"):
         assert own["name"] in files[name].decode() and rep in files[name].decode()
 
 
 def test_whoever_may_open_the_date_learns_only_how_many_pages_there_are(company):
     """
-    Indexes and run.json of the date tell no name, id, folder, message or amount of anybody.
+    Indexes and manifest of the date tell no name, id, folder, message or amount of anybody.
     """
     told = [*company.of("").items(), ("all dates", company.published()["index.html"])]
+    indexes = [content.decode() for name, content in told if name in ("index.html", "all dates")]
     private = [*AMOUNTS, *AMOUNTS.values(), "王小明", "Zoë", "HYPERLINK", "华东", "华南", "Team"]
     private += [folder.split("/")[1] for folder in FOLDERS.values()]
 
@@ -238,11 +241,11 @@ def test_whoever_may_open_the_date_learns_only_how_many_pages_there_are(company)
     for name, content in told:
         found = [text for text in private if text.encode() in content]
         assert found == [], name
-    for document in (told[0][1].decode(), told[-1][1].decode()):
+    for document in indexes:
         assert "<li>How am I doing? (3 pages, one per rep)</li>" in document
         assert "<li>How is the team doing? (2 pages, one per team)</li>" in document
         assert "<li>Who is doing how? (for leadership)</li>" in document
-    manifest = json.loads(company.of("")["run.json"])
+    manifest = json.loads(company.of("")["manifest.json"])
     assert [entry["name"] for entry in manifest["reports"]] == ["sales_funnel"]
     counts = {count["notebook"]: count["n_pages"] for count in manifest["suites"][0]["pages"]}
     assert counts == {"scorecard": 3, "team_review": 2, "appraisal": 1}
@@ -257,14 +260,16 @@ def test_pages_of_a_reader_link_only_each_other(company, folder):
     """
     Every link leads to a file of the folder itself; only the leadership's index leads elsewhere.
     """
-    files = company.of(folder)
+    root = (company.root / "reports/2026-06-30" / folder).resolve()
 
-    for name in (name for name in files if name.endswith(".html")):
-        addresses = links(files[name].decode())
-        assert addresses or name == "index.html"
-        if (folder, name) == ("leadership", "index.html"):
+    for page in (page for page in root.rglob("*.html")):
+        addresses = links(page.read_text("utf-8"))
+        assert addresses
+        if page == root / "index.html" and folder == "leadership":
             addresses = [address for address in addresses if not address.startswith("../")]
-        assert set(addresses) <= files.keys(), name
+        for address in addresses:
+            target = (page.parent / address).resolve()
+            assert target.is_file() and target.is_relative_to(root), (page, address)
 
 
 def test_the_leadership_finds_every_folder(company):
@@ -280,26 +285,28 @@ def test_the_leadership_finds_every_folder(company):
     rows = list(csv.reader(files["pages.csv"].decode("utf-8-sig").splitlines()))
     assert rows == [
         ["kind", "id", "name", "team", "folder"],
-        ["rep", "E-02", "Zoë <Co>", "华东", "reps/b1e08d36b907"],
-        ["rep", "E-01", "王小明", "华东", "reps/3fa85f6a4138"],
-        ["rep", "E-03", "'=HYPERLINK(1)", "华南", "reps/d3533c9252aa"],
-        ["team", "华东", "华东", "", "teams/048503cb44cb"],
-        ["team", "华南", "华南", "", "teams/8e9e6704286d"],
+        ["rep", "E-02", "Zoë <Co>", "华东", "reps/d153f0f83698"],
+        ["rep", "E-01", "王小明", "华东", "reps/991a0a1b01b3"],
+        ["rep", "E-03", "'=HYPERLINK(1)", "华南", "reps/34af9bf7328f"],
+        ["team", "华东", "华东", "", "teams/1c4b30292710"],
+        ["team", "华南", "华南", "", "teams/18bdab369c1d"],
     ]
     assert 'href="leadership/index.html"' in company.of("")["index.html"].decode()
 
 
-def test_run_json_of_a_folder_accounts_for_its_files(company):
+def test_the_manifest_of_a_folder_accounts_for_its_files(company):
     """
     Each entry says its suite, store and parameters; each file has its sum, those beside a page too.
     """
     files = company.of(FOLDERS["rep", "E-01"])
-    manifest = json.loads(files["run.json"])
+    manifest = json.loads(files["manifest.json"])
     sums = {
-        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        name if name == "index.html" else f"{manifest['set']}/{name}": {
+            "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()
+        }
         for name, content in files.items()
-        if name != "run.json"
-    }
+        if name != "manifest.json"
+    }  # fmt: skip
     store, process = (
         hashlib.sha256((company.root / path).read_bytes()).hexdigest()
         for path in ("data/crm.duckdb", "params/process.yaml")
@@ -364,7 +371,7 @@ def test_a_page_that_fails_in_the_middle_publishes_nothing(company, fault, match
     told = []
 
     with pytest.raises(
-        RunError, match=f"^scorecard.ipynb, page in reps/b1e08d36b907: {match}"
+        RunError, match=f"^scorecard.ipynb, page in reps/d153f0f83698: {match}"
     ) as caught:
         make(company, only="scorecard", progress=told.append)
 
@@ -372,8 +379,7 @@ def test_a_page_that_fails_in_the_middle_publishes_nothing(company, fault, match
     assert caught.value.code == code
     assert "E-02" not in str(caught.value) and "Zoë" not in str(caught.value)
     assert company.published() == before
-    assert f"{COUNTER}1/3 pages, scorecard …" in told
-    assert told[-1] == "scorecard, 3 pages failed\n"
+    assert told == ["scorecard, 3 pages failed\n"]
     kept = company.root / "reports/.failed/2026-06-30/scorecard.ipynb"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600 and r"rep = \"E-02\"" in kept.read_text()
     assert not list((company.root / "reports").glob(".work-*"))
@@ -397,23 +403,12 @@ def test_a_kernel_that_dies_between_two_pages_publishes_nothing(company):
     assert company.published() == before
 
 
-def test_only_a_terminal_counts_pages(capsys):
-    """
-    A log gets no line that is written over.
-    """
-    to_stderr("[1/1] scorecard … ")
-    to_stderr(f"{COUNTER}[1/1] scorecard … 1")
-    to_stderr("0.1 s\n")
-
-    assert capsys.readouterr().err == "[1/1] scorecard … 0.1 s\n"
-
-
 def test_ids_of_folders_depend_on_key_kind_and_id_and_on_nothing_else(monkeypatch):
     """
     openssl's sums; without the variable the key is empty.
     """
-    assert readers.opaque_id("rep", "E-01") == "3fa85f6a4138"
-    assert readers.opaque_id("team", "E-01") == "991ac022c6d1"
+    assert readers.opaque_id("rep", "E-01") == "991a0a1b01b3"
+    assert readers.opaque_id("team", "E-01") == "03da9a89e3af"
     monkeypatch.delenv(readers.KEY)
     assert readers.opaque_id("rep", "E-01") == "62f34d9ce41c"
 
@@ -425,7 +420,7 @@ def test_folders_are_the_same_on_every_date(small):
     for day in ("2026-05-31", "2026-06-30"):
         make(small, as_of=day)
 
-    days = [{name.partition("/")[2] for name in small.published() if name.startswith(day)}
+    days = [{name.partition("/")[2] for name in small.pages() if name.startswith(day)}
             for day in ("2026-05-31", "2026-06-30")]  # fmt: skip
     assert days[0] == days[1] and len(days[0]) > 20
 
@@ -449,7 +444,7 @@ def test_pages_for_people_need_people(small, given, match, code):
         make(small, audiences=given)
 
     assert caught.value.code == code
-    assert not (small.root / "reports").exists()
+    assert small.published() == {}
 
 
 def test_audiences_are_asked_with_what_the_notebooks_get(small):
@@ -478,7 +473,7 @@ def test_a_process_file_can_be_named_in_place_of_the_suites(small):
 
     make(small, process=other, only="scorecard")
 
-    (entry,) = json.loads(small.of(FOLDERS["rep", "E-01"])["run.json"])["reports"]
+    (entry,) = json.loads(small.of(FOLDERS["rep", "E-01"])["manifest.json"])["reports"]
     assert entry["parameters"]["process"] == "../elsewhere.yaml"
     with pytest.raises(RunError, match="no process file at .*none.yaml.*--process") as caught:
         make(small, process="none.yaml")
@@ -492,32 +487,33 @@ def test_suites_of_one_date_stand_beside_each_other(small):
     make(small)
     appraised = small.published()
     make(small, small.monthly)
-    both = small.published()
+    kept = small.published()
+    both = small.pages()
 
     for folder in FOLDERS.values():
         assert [name for name in appraised if folder in name]
         for name in (name for name in appraised if folder in name):
-            assert both[name] == appraised[name], name
+            assert kept[name] == appraised[name], name
     document = both["2026-06-30/index.html"].decode()
     assert re.findall("<h2>(.*?)</h2>", document) == ["Monthly &lt;reports&gt;", "Appraisal"]
     assert "another state of the CRM data" not in document
-    suites = json.loads(both["2026-06-30/run.json"])["suites"]
+    suites = json.loads(both["2026-06-30/manifest.json"])["suites"]
     counts = {suite["suite"]: [page["n_pages"] for page in suite["pages"]] for suite in suites}
     assert counts == {"monthly.yaml": [], "quarterly.yaml": [1, 3, 2]}
     for name in ("sales_funnel", "rep_ranking"):
         page = both[f"2026-06-30/{name}.html"].decode()
         assert 'href="sales_funnel.html"' in page and 'href="rep_ranking.html"' in page
-        assert f'<a href="{name}.html">' in document
+        assert re.search(f'<a href="[0-9a-f]{{16}}/{name}.html">', document)
     shutil.rmtree(small.root / "reports")
 
     make(small, small.monthly)
     make(small)
 
-    # run.json of the date says which run was the last; everything else is the same.
+    # The manifest of the date says which run was the last; everything else is the same.
     again = small.published()
-    differing = {name for name in both if both[name] != again.get(name)}
-    assert again.keys() == both.keys()
-    assert differing <= {"2026-06-30/run.json", "2026-06-30/leadership/run.json"}
+    differing = {name for name in kept if kept[name] != again.get(name)}
+    assert again.keys() == kept.keys()
+    assert differing <= {"2026-06-30/manifest.json", "2026-06-30/leadership/manifest.json"}
 
 
 def test_each_entry_says_its_suite_store_and_time(small, monkeypatch):
@@ -533,7 +529,7 @@ def test_each_entry_says_its_suite_store_and_time(small, monkeypatch):
 
     make(small, small.monthly, crm=other)
 
-    manifest = json.loads(small.of("")["run.json"])
+    manifest = json.loads(small.of("")["manifest.json"])
     entries = {entry["name"]: entry for entry in manifest["reports"]}
     facts = {
         name: (entry["suite"], entry["store_sha256"], entry["built_at"][:10])
@@ -584,7 +580,7 @@ def test_two_suites_share_a_readers_folder(small):
     make(small, small.monthly)
 
     shared = small.of(FOLDERS["rep", "E-01"])
-    assert re.findall('<h3><a href="(.*?)"', shared["index.html"].decode()) == [
+    assert re.findall('<h3><a href=".*?/(.*?)"', shared["index.html"].decode()) == [
         "reading.html", "scorecard.html",
     ]  # fmt: skip
     assert 'href="reading.html"' in shared["scorecard.html"].decode()
@@ -595,7 +591,9 @@ def test_two_suites_share_a_readers_folder(small):
     mended = small.of(FOLDERS["rep", "E-01"])
     assert "reading.html" not in mended and b"reading" not in mended["scorecard.html"]
     assert "<h1>王小明, as of 2026-06-30</h1>" in mended["index.html"].decode()
-    assert [entry["name"] for entry in json.loads(mended["run.json"])["reports"]] == ["scorecard"]
+    assert [entry["name"] for entry in json.loads(mended["manifest.json"])["reports"]] == [
+        "scorecard"
+    ]
 
 
 def test_who_is_no_rep_any_more_has_no_folder(small):
@@ -607,7 +605,7 @@ def test_who_is_no_rep_any_more_has_no_folder(small):
     make(small, audiences=lambda *_: {"rep": [("E-01", "王小明", "华东")], "team": [("T", "T")]})
 
     folders = {name.split("/")[2] for name in small.published() if "/reps/" in name}
-    assert folders == {"3fa85f6a4138"}
+    assert folders == {"991a0a1b01b3"}
     assert b"E-02" not in small.of("leadership")["pages.csv"]
 
 
@@ -616,7 +614,7 @@ def test_another_key_is_refused_beside_folders_of_the_old_one(small, monkeypatch
     Nobody gets a second folder; a whole run of the only suite names all folders anew.
     """
     make(small)
-    monkeypatch.setenv(readers.KEY, "new")
+    monkeypatch.setenv(readers.KEY, "another key")
 
     with pytest.raises(RunError, match="named with one key.*SALESANALYSIS_ID_KEY") as caught:
         make(small, only="scorecard")
@@ -625,9 +623,9 @@ def test_another_key_is_refused_beside_folders_of_the_old_one(small, monkeypatch
     make(small, small.monthly)  # makes no page for people, so it needs no key
     monkeypatch.setenv(readers.KEY, KEY)
     make(small, only="scorecard")
-    monkeypatch.setenv(readers.KEY, "new")
+    monkeypatch.setenv(readers.KEY, "another key")
     make(small)
-    assert not [name for name in small.published() if "3fa85f6a4138" in name]
+    assert not [name for name in small.published() if "991a0a1b01b3" in name]
 
 
 def test_only_does_not_mix_two_process_files(small):
@@ -642,41 +640,129 @@ def test_only_does_not_mix_two_process_files(small):
         make(small, only="scorecard")
 
 
-def test_a_run_of_an_older_version_is_read(small):
+def test_a_date_of_an_older_version_is_refused(small):
     """
-    A date whose run.json knows one suite only is listed, and its pages are kept.
+    Its reports would vanish from the list of dates; the message names it and says what to do.
     """
-    make(small, small.monthly)
-    file = small.root / "reports/2026-06-30/run.json"
-    manifest = json.loads(file.read_text("utf-8"))
-    del manifest["suites"]
-    for entry in manifest["reports"]:
-        for key in ("suite", "store_sha256", "version", "files"):
-            del entry[key]
-    file.write_text(json.dumps(manifest), "utf-8")
+    old = small.root / "reports/2026-05-31"
+    old.mkdir(parents=True)
+    (old / "run.json").write_text("{}")
 
-    make(small)
+    with pytest.raises(
+        RunError, match="must have manifest.json, but 2026-05-31 has run.json .* another --out"
+    ) as caught:
+        make(small)
 
-    assert "rep_ranking.html" in small.of("")
-    names = [entry["name"] for entry in json.loads(small.of("")["run.json"])["reports"]]
-    assert names == ["rep_ranking", "sales_funnel"]
-    assert "Monthly &lt;reports&gt;" in small.published()["index.html"].decode()
+    assert caught.value.code == Exit.USAGE
+    assert set(small.published()) == {"2026-05-31/run.json"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
-def test_a_folder_keeps_the_access_it_was_given(small):
+def test_a_folder_keeps_the_access_it_was_given(small, monkeypatch):
     """
-    What an administrator closed stays closed when its pages are made again.
+    What an administrator closed stays closed when its pages are made again, and its pages can be read.
     """
     make(small)
     closed = small.root / "reports/2026-06-30" / FOLDERS["rep", "E-01"]
     closed.chmod(0o700)
     (small.root / "reports/2026-06-30/leadership").chmod(0o750)
+    before, mask = closed.stat(), os.umask(0o027)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(EPOCH) + 86400))
 
     make(small)
 
+    os.umask(mask)
+    assert closed.stat().st_ino == before.st_ino
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert stat.S_IMODE((closed.parents[1] / "leadership").stat().st_mode) == 0o750
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in closed.rglob("*")}
+    assert modes == {0o750, 0o640}  # the set, and files
+
+
+def access_list(group):
+    """A POSIX access list in which one more group may read, as Linux keeps it."""
+    entries = [(0x01, 7, -1), (0x04, 0, -1), (0x08, 5, group), (0x10, 5, -1), (0x20, 0, -1)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="access lists as Linux has them")
+def test_what_is_new_in_a_folder_gets_the_folders_default_access(small, monkeypatch):
+    """
+    A group that an administrator let read a reader's folder reads what is published there later.
+    """
+    make(small)
+    folder = small.root / "reports/2026-06-30" / FOLDERS["rep", "E-01"]
+    before = {path: path.stat().st_ino for path in folder.rglob("*") if path.is_file()}
+    try:
+        os.setxattr(folder, "system.posix_acl_default", access_list(4321))
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(EPOCH) + 86400))
+
+    make(small)
+
+    new = [path for path in folder.rglob("*") if before.get(path) != path.stat().st_ino]
+    assert {path.name for path in new} >= {"index.html", "manifest.json", "scorecard.html"}
+    for path in new:
+        assert struct.pack("<HHi", 0x08, 5, 4321) in os.getxattr(path, "system.posix_acl_access")
+
+
+def test_a_readers_folder_of_which_nothing_changed_is_not_touched(small):
+    """
+    A run of another suite makes the date's own pages anew, and no file of a reader.
+    """
+
+    def files():
+        dated = small.root / "reports/2026-06-30"
+        return {path: path.stat().st_ino for path in dated.rglob("*") if path.is_file()}
+
+    make(small)
+    before = files()
+
+    make(small, small.monthly)
+
+    after = files()
+    readers_ = [path for path in before if re.search("/(reps|teams)/", path.as_posix())]
+    assert len(readers_) == 5 * 4
+    assert all(after.get(path) == before[path] for path in readers_)
+    assert not [path for path in before if path.name == "sales_funnel.html" and path in after]
+
+
+def test_what_somebody_else_put_into_a_folder_stays(small):
+    """
+    Folders made ready for readers, notes beside pages and whole folders of others outlive every run.
+    """
+    make(small)
+    dated = small.root / "reports/2026-06-30"
+    others = [dated / "notes/0123456789abcdef/x.txt", dated / FOLDERS["rep", "E-02"] / "note.txt",
+              dated / "reps/read me/x.txt"]  # fmt: skip
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    ready = dated / "reps/0123456789ab"
+    ready.mkdir(mode=0o700)
+
+    make(small, audiences=lambda *_: {"rep": [("E-01", "王小明", "华东")], "team": [("T", "T")]})
+
+    assert all(path.read_text() == "mine" for path in others)
+    assert list(ready.iterdir()) == [] and stat.S_IMODE(ready.stat().st_mode) == 0o700
+    assert [path.name for path in others[1].parent.iterdir()] == ["note.txt"]
+    assert publish.check(dated) == []
+
+
+def test_a_date_with_nothing_for_everyone_has_no_set_of_its_own(small):
+    """
+    Its index leads to the leadership's, where the table of folders is.
+    """
+    small.suite.write_text(SUITE.replace('  - notebook: "sales_funnel"\n', ""))
+
+    made = make(small)
+
+    manifest = json.loads(small.of("")["manifest.json"])
+    assert (manifest["set"], list(manifest["files"])) == (None, ["index.html"])
+    assert links(made.read_text("utf-8")) == ["../index.html", "leadership/index.html"]
+    assert re.search('href="[0-9a-f]{16}/pages.csv"', small.of("leadership")["index.html"].decode())
+    assert publish.check(made.parent) == []
 
 
 def test_two_pages_of_a_folder_cannot_bring_one_file(small, monkeypatch):
@@ -699,21 +785,17 @@ def test_two_pages_of_a_folder_cannot_bring_one_file(small, monkeypatch):
     assert small.published() == {}
 
 
-def test_a_second_run_is_refused_and_a_killed_one_is_healed(small):
+def test_a_second_run_is_refused(small):
     """
-    Folders of readers are under the same lock, and come back with the date they belong to.
+    Folders of readers are under the same lock.
     """
     make(small)
     before = small.published()
-    reports = small.root / "reports"
-    with publish.exclusive(reports), pytest.raises(RunError, match="another run"):
+
+    with publish.exclusive(small.root / "reports"), pytest.raises(RunError, match="another run"):
         make(small)
-    (reports / "2026-06-30").rename(reports / ".old-2026-06-30")
 
-    make(small, small.monthly, as_of="2026-05-31")
-
-    kept = {name: content for name, content in small.published().items() if "2026-06-30/" in name}
-    assert kept == {name: content for name, content in before.items() if "2026-06-30/" in name}
+    assert small.published() == before
 
 
 def test_a_notebook_for_each_rep_declares_rep(small):

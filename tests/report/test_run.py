@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 import stat
 from datetime import UTC, datetime
 
@@ -12,7 +11,7 @@ import pytest
 
 from salesanalysis.report import execute, publish, settings
 from salesanalysis.report.exits import Exit, RunError
-from salesanalysis.report.run import COUNTER, run
+from salesanalysis.report.run import run, run_days
 
 from .tiny import ANSWER, CELLS, PARAMETERS, Project
 
@@ -48,7 +47,7 @@ def published(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
         project.index = run(project.suite, progress=progress.append)
-    project.progress = "".join(text for text in progress if not text.startswith(COUNTER))
+    project.progress = "".join(progress)
     return project
 
 
@@ -57,13 +56,14 @@ def test_a_run_publishes_pages_notebooks_and_indexes(published):
     The dated folder holds them all, and the path of its index comes back.
     """
     assert published.index == published.root / "reports/2026-06-30/index.html"
+    set_ = json.loads((published.index.parent / "manifest.json").read_text())["set"]
+    pages = [
+        f"{name}.{kind}" for name in ("sales_funnel", "rep_ranking") for kind in ("html", "ipynb")
+    ]
     assert set(published.published()) == {
-        "index.html",
-        *(f"2026-06-30/{name}" for name in (
-            "index.html", "run.json", "sales_funnel.html", "sales_funnel.ipynb",
-            "rep_ranking.html", "rep_ranking.ipynb",
-        )),
-    }  # fmt: skip
+        *("index.html", "2026-06-30/index.html", "2026-06-30/manifest.json"),
+        *(f"2026-06-30/{set_}/{name}" for name in pages),
+    }
     lines = re.sub(r"\d+\.\d s", "… s", published.progress).splitlines()
     assert [line[:5] for line in lines] == ["[1/2]", "[2/2]"]
     assert {line[6:] for line in lines} == {"sales_funnel: … s, warnings: 1", "rep_ranking: … s"}
@@ -73,7 +73,7 @@ def test_parameters_reach_the_notebook_with_their_types(published):
     """
     Values of the file, the runner's as-of date and the defaults arrive as declared.
     """
-    document = published.published()["2026-06-30/sales_funnel.html"].decode()
+    document = published.pages()["2026-06-30/sales_funnel.html"].decode()
 
     assert "<h1>27 % as of 2026-06-30</h1>" in document
     assert '<td class="number">30</td>' in document
@@ -84,7 +84,7 @@ def test_a_kernel_is_always_in_the_same_state(published):
     """
     Hashes are fixed, charts need no screen, and the working folder is the notebook's.
     """
-    document = published.published()["2026-06-30/sales_funnel.html"].decode()
+    document = published.pages()["2026-06-30/sales_funnel.html"].decode()
 
     assert re.search(r"<p>-?\d+ agg notebooks</p>", document)
 
@@ -94,7 +94,7 @@ def test_a_hostile_value_is_text_on_every_page(published):
     A name with markup is escaped in the page, and no page has a script.
     """
     pages = {
-        name: content.decode() for name, content in published.published().items()
+        name: content.decode() for name, content in published.pages().items()
         if name.endswith(".html")
     }  # fmt: skip
 
@@ -112,16 +112,16 @@ def test_nothing_published_names_this_machine_or_the_hour(published):
         text = content.decode()
         assert str(published.root) not in text, name
         assert "papermill" not in text and "iopub" not in text and "UserWarning" not in text, name
-    notebook = json.loads(published.published()["2026-06-30/sales_funnel.ipynb"])
+    notebook = json.loads(published.pages()["2026-06-30/sales_funnel.ipynb"])
     assert 'crm = "../data/crm.duckdb"' in "".join(notebook["cells"][2]["source"])
 
 
 def test_the_manifest_accounts_for_every_file(published):
     """
-    run.json holds what was asked, what came out, and the sum of each file.
+    manifest.json holds what was asked, what came out, the name of the set and the sum of each file.
     """
     files = published.published()
-    manifest = json.loads(files["2026-06-30/run.json"])
+    manifest = json.loads(files["2026-06-30/manifest.json"])
 
     assert manifest["as_of"] == "2026-06-30" and manifest["title"] == "Monthly <reports>"
     assert manifest["built_at"] == "2026-07-02 21:46+08:00 Asia/Shanghai"
@@ -130,7 +130,7 @@ def test_the_manifest_accounts_for_every_file(published):
         name.removeprefix("2026-06-30/"): {
             "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()
         }
-        for name, content in files.items() if name.startswith("2026") and "run.json" not in name
+        for name, content in files.items() if name.startswith("2026") and "manifest" not in name
     }  # fmt: skip
     first = manifest["reports"][0]
     assert (first["name"], first["status"], first["n_warnings"]) == ("sales_funnel", "published", 1)
@@ -144,14 +144,15 @@ def test_indexes_say_what_the_reports_say(published):
     """
     The date's index has the message and key facts of each page, the other one links all dates.
     """
-    of_date = published.published()["2026-06-30/index.html"].decode()
-    of_all = published.published()["index.html"].decode()
+    of_date = published.pages()["2026-06-30/index.html"].decode()
+    of_all = published.pages()["index.html"].decode()
+    set_ = json.loads((published.index.parent / "manifest.json").read_text())["set"]
 
-    assert '<a href="sales_funnel.html">Where do deals get lost?</a>' in of_date
+    assert f'<a href="{set_}/sales_funnel.html">Where do deals get lost?</a>' in of_date
     assert "<p>27 % as of 2026-06-30</p>" in of_date
     assert '<dt>Won</dt><dd class="value">27 %</dd>' in of_date
     assert '<a href="2026-06-30/index.html">2026-06-30</a>' in of_all
-    assert '<a href="2026-06-30/rep_ranking.html">' in of_all
+    assert f'<a href="2026-06-30/{set_}/rep_ranking.html">' in of_all
 
 
 def test_the_same_inputs_give_the_same_bytes(published, monkeypatch):
@@ -202,9 +203,7 @@ def test_a_notebook_without_its_end_mark_publishes_nothing(project, monkeypatch)
     project.notebook("sales_funnel", CELLS[:-1])
     monkeypatch.setattr(
         execute.papermill, "execute_notebook",
-        lambda source, draft, *_args, **_kwargs: nbformat.read(
-            shutil.copy(source, draft), as_version=4
-        ),
+        lambda source, *_args, **_kwargs: nbformat.read(source, as_version=4),
     )  # fmt: skip
 
     with pytest.raises(RunError, match="the last code cell must show .*end") as caught:
@@ -256,10 +255,10 @@ def test_a_disk_that_refuses_keeps_the_last_good_reports(project, no_kernel, mon
     run(project.suite, progress=quiet)
     before = project.published()
 
-    def refuse(site, target):
+    def refuse(*paths):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publish, "swap", refuse)
+    monkeypatch.setattr(publish.disk, "flush", refuse)
     with pytest.raises(RunError, match="No space left.*last good reports are kept") as caught:
         run(project.suite, progress=quiet)
 
@@ -311,13 +310,13 @@ def test_only_keeps_the_other_pages_and_links_them(project, no_kernel, monkeypat
 
     run(project.suite, only="sales_funnel", progress=quiet)
 
-    files = project.published()
+    files = project.pages()
     kept, made = (files[f"2026-06-30/{name}.html"].decode() for name in
                   ("rep_ranking", "sales_funnel"))  # fmt: skip
     assert "Built 2026-07-02" in kept and "Built 2026-07-03" in made
     for document in (kept, made):
         assert document.index('href="sales_funnel.html"') < document.index('"rep_ranking.html"')
-    names = [entry["name"] for entry in json.loads(files["2026-06-30/run.json"])["reports"]]
+    names = [entry["name"] for entry in json.loads(files["2026-06-30/manifest.json"])["reports"]]
     assert names == ["sales_funnel", "rep_ranking"]
 
 
@@ -332,7 +331,7 @@ def test_a_whole_run_drops_pages_that_left_the_suite(project, no_kernel):
 
     run(project.suite, progress=quiet)
 
-    assert "2026-06-30/rep_ranking.html" not in project.published()
+    assert "2026-06-30/rep_ranking.html" not in project.pages()
 
 
 def test_all_dates_are_listed_newest_first(project, no_kernel):
@@ -350,7 +349,7 @@ def test_all_dates_are_listed_newest_first(project, no_kernel):
     assert re.findall(r'href="([\d-]*)/index.html"', text) == [
         "2026-02-28", "2026-01-31", "2025-12-31",
     ]  # fmt: skip
-    manifest = json.loads((out / "2026-01-31/run.json").read_text())
+    manifest = json.loads((out / "2026-01-31/manifest.json").read_text())
     assert manifest["reports"][0]["parameters"]["crm"] == "../data/other.duckdb"
     assert not (project.root / "reports").exists()
 
@@ -376,9 +375,25 @@ def test_another_input_gives_another_run_id(project, no_kernel, monkeypatch):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
         (project.root / "data/crm.duckdb").write_bytes(content)
         made = run(project.suite, progress=quiet)
-        ids.append(json.loads((made.parent / "run.json").read_text())["run"])
+        ids.append(json.loads((made.parent / "manifest.json").read_text())["run"])
 
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_file_that_a_parameter_names_is_an_input(project, no_kernel):
+    """
+    A date is not unchanged when rules to compare with were changed; a long text is no file's name.
+    """
+    project.write("params/sales_funnel.yaml", 'rep_id: "params/rules.yaml"\n')
+    project.write("params/rep_ranking.yaml", f'rep_id: "{"x" * 5000}"\n')
+    again = {"skip_unchanged": True, "progress": quiet}
+    unchanged = []
+    for text in ("a", "a", "b"):
+        project.write("params/rules.yaml", text)
+        (done,) = run_days(project.suite, [None], **again)
+        unchanged.append(done.is_unchanged)
+
+    assert unchanged == [False, True, False]
 
 
 def test_a_path_with_braces_is_a_path(tmp_path):

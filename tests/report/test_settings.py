@@ -195,33 +195,118 @@ def test_a_page_is_for_someone_known(project):
     refused(suite, "sales_funnel: for must be one of rep, team, leadership, but is 'reps'")
 
 
+def suite_with(project, line):
+    """The suite with a line of its own."""
+    return project.write("params/monthly.yaml", f"{line}\n{project.suite.read_text()}")
+
+
+def test_a_suite_may_say_when_the_year_starts_and_how_old_data_may_be(project):
+    """
+    Without them: January, and as the freshness of data is judged where nobody says more.
+    """
+    before = settings.read(project.suite)
+
+    suite = settings.read(suite_with(project, 'fiscal_year_starts: "04"\nfreshness_days: 3'))
+
+    assert (before.year_starts, before.freshness_days) == (1, None)
+    assert (suite.year_starts, suite.freshness_days) == (4, 3)
+
+
+@pytest.mark.parametrize(("text", "days"), [("0", 0), ("30", 30), ('"30"', 30)])
+def test_days_are_a_number_as_of_other_parameters(project, text, days):
+    """
+    None at all may be meant: a record of the very day is asked for.
+    """
+    suite = suite_with(project, f"freshness_days: {text}")
+
+    assert settings.read(suite).freshness_days == days
+
+
 @pytest.mark.parametrize(
-    ("text", "today", "expected"),
+    ("line", "match"),
     [
-        ("2017-12-31", date(2026, 7, 1), date(2017, 12, 31)),
-        ("today", date(2026, 7, 1), date(2026, 7, 1)),
-        ("last_month_end", date(2026, 1, 1), date(2025, 12, 31)),
-        ("last_month_end", date(2024, 3, 31), date(2024, 2, 29)),
+        ("fiscal_year_starts: 04", 'must be text, but 04 without quotes .* write "04"'),
+        ("fiscal_year_starts: 4", 'write "4"'),
+        (
+            'fiscal_year_starts: "4"',
+            'fiscal_year_starts must be a month, "01" to "12", but is \'4\'',
+        ),
+        ('fiscal_year_starts: "13"', "must be a month"),
+        ('fiscal_year_starts: "00"', "must be a month"),
+        ('fiscal_year_starts: ""', "must be a month"),
+        ('fiscal_year_starts: "April"', "must be a month"),
+        ("freshness_days: -1", "freshness_days must be 0 or more, but is -1 .line 1"),
+        ("freshness_days: 1.5", "freshness_days must be int, but is '1.5'"),
+        ("freshness_days: no", "must be int"),
+        ("freshness_days: 010", "must be int"),
+        ("freshness_days: [3]", "must be int"),
+        ("freshness_day: 3", "freshness_day is unknown"),
     ],
 )
-def test_a_day_is_resolved_from_the_day_it_is(text, today, expected):
+def test_a_wrong_calendar_or_number_of_days_is_refused(project, line, match):
     """
-    A written day is itself; a word is resolved by the given day, over years and leap days.
+    Months as text of two digits, days as a whole number.
     """
-    assert settings.day(text, today=today) == expected
+    refused(suite_with(project, line), match)
 
 
-@pytest.mark.parametrize(
-    "text", ["2026-02-30", "20260630", "2026-W27-2", "yesterday", "", "26-1-1"]
-)
-def test_another_day_is_refused(text):
+def test_the_runner_sets_the_calendar_where_a_notebook_declares_it(project):
     """
-    A day that does not exist, or in another form, is refused.
+    What a parameter file says of it is for papermill alone; a notebook without it gets none.
     """
-    with pytest.raises(RunError, match="as_of must be a day such as") as caught:
-        settings.day(text, today=date(2026, 7, 1))
+    cells = (CELLS[0], PARAMETERS + "year_starts: int = 1\n", *CELLS[2:])
+    project.notebook("sales_funnel", cells)
+    project.write("params/sales_funnel.yaml", "year_starts: 7")
+
+    plain = settings.read(project.suite).reports
+    fiscal = settings.read(suite_with(project, 'fiscal_year_starts: "02"')).reports
+
+    assert [report.parameters for report in plain] == [{"year_starts": 1}, {}]
+    assert [report.parameters for report in fiscal] == [{"year_starts": 2}, {}]
+    refused(suite_with(project, "parameters: {year_starts: 3}"), "none declares year_starts")
+
+
+def test_the_calendar_is_a_number(project):
+    """
+    A notebook that declares another type would not get it.
+    """
+    cells = (CELLS[0], PARAMETERS + 'year_starts: str = "01"\n', *CELLS[2:])
+    project.notebook("sales_funnel", cells)
+
+    refused(project.suite, "sales_funnel.ipynb must .* declares year_starts: int, but declares")
+
+
+def test_a_word_for_a_period_is_resolved_in_that_parameter_alone(project):
+    """
+    By the as-of date and the company's year; another parameter keeps the same word as text.
+    """
+    cells = (CELLS[0], PARAMETERS + 'period: str = ""\n', *CELLS[2:])
+    project.notebook("sales_funnel", cells)
+    project.write("params/sales_funnel.yaml", 'period: "last_quarter"\nrep_id: "last_month"')
+    funnel, ranking = settings.read(project.suite).reports
+    day = date(2026, 6, 30)
+
+    calendar = settings.dated(funnel, as_of=day, year_starts=1)
+    fiscal = settings.dated(funnel, as_of=day, year_starts=2)
+
+    assert calendar.parameters == {"period": "2026-Q2", "rep_id": "last_month"}
+    assert fiscal.parameters == {"period": "2026-02..2026-04", "rep_id": "last_month"}
+    assert funnel.parameters["period"] == "last_quarter"
+    assert settings.dated(ranking, as_of=day, year_starts=2) == ranking
+
+
+def test_a_misspelt_word_for_a_period_is_refused_by_its_notebook(project):
+    """
+    The message names the notebook and the words there are; a period that is no text is not looked at.
+    """
+    report = settings.Report("scorecard", project.suite, {"period": "last_quater"}, None, False)
+    number = settings.Report("scorecard", project.suite, {"period": 3}, None, False)
+
+    with pytest.raises(RunError, match="scorecard: period must be one of last_month") as caught:
+        settings.dated(report, as_of=date(2026, 6, 30), year_starts=1)
 
     assert caught.value.code == Exit.USAGE
+    assert settings.dated(number, as_of=date(2026, 6, 30), year_starts=1) == number
 
 
 def test_a_parameter_of_the_suite_reaches_each_notebook_that_declares_it(project):

@@ -1,7 +1,12 @@
 """A tiny project with a suite of notebooks, written by the test that needs it."""
 
+import re
+
 import nbformat
+from export import STAGES, write_export
 from nbformat import v4
+
+from salesanalysis import crm
 
 PARAMETERS = (
     'as_of: str = "2026-03-31"  # last day observed\n'
@@ -64,6 +69,14 @@ class Project:
     def notebook(self, name, cells=CELLS):
         nbformat.write(make_notebook(cells), self.root / "notebooks" / f"{name}.ipynb")
 
+    def load(self):
+        """Give it a real store of one deal, as the command line looks into it."""
+        deal = {"deal_id": "D", "created_at": "2026-06-25 09:00:00", "status": "open", "stage": "A"}
+        mapping = write_export(self.root / "export", {"stages": STAGES, "deals": [deal]})
+        crm.load(
+            self.root / "export", mapping, self.root / "data/crm.duckdb", say=lambda text: None
+        )
+
     def published(self):
         """Every file that a reader can see, by its path."""
         out = self.root / "reports"
@@ -71,6 +84,12 @@ class Project:
             path.relative_to(out).as_posix(): path.read_bytes()
             for path in sorted(out.rglob("*"))
             if path.is_file() and not path.relative_to(out).parts[0].startswith(".")
+        }
+
+    def pages(self):
+        """As `published`, without the names of sets."""
+        return {
+            re.sub("/[0-9a-f]{16}/", "/", name): data for name, data in self.published().items()
         }
 
 
