@@ -2,7 +2,7 @@
 # The virtual environment is made from requirements.lock, hash by hash; PYTHON names the Python 3.11+ to start from.
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: reports appraisal test faults lint lab lock golden studies benchmark benchmark-appraisal benchmark-pages benchmark-simulations clean
+.PHONY: reports appraisal test faults lint lab lock golden studies benchmark benchmark-appraisal benchmark-pages benchmark-reports benchmark-simulations clean
 .DELETE_ON_ERROR:
 
 reports: data/crm.duckdb
@@ -34,6 +34,10 @@ benchmark-appraisal: .venv/ready
 
 benchmark-pages: data/crm.duckdb
 	$(BIN)/python benchmarks/notebooks.py
+
+# Many reports by the engine and by papermill and nbconvert one after the other; about half an hour; writes docs/performance.md.
+benchmark-reports: data/crm.duckdb
+	$(BIN)/python benchmarks/report_engine.py
 
 benchmark-simulations: .venv/ready
 	$(BIN)/python benchmarks/twins.py

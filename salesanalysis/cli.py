@@ -27,7 +27,7 @@ _RUN = """
     nothing is published and the last good reports stay. The path of the index is the last line printed.
     Pages for reps, teams and leadership go to folders of their own: reps/<id>, teams/<id>, leadership. These ids say
     nothing without the key in the environment variable SALESANALYSIS_ID_KEY; without a key, whoever knows an employee
-    number can find its folder. leadership/pages.csv says which folder is whose.
+    number can find its folder. pages.csv, linked from leadership/index.html, says which folder is whose.
     Exit codes: 0 published, 1 unexpected, 2 wrong usage or parameter, 3 input refused or too old, 4 partly published
     (--keep-going), 5 another run is at work, 6 publishing failed, 75 try again later, 124 timeout, 130 interrupted,
     138 a kernel died, 143 terminated.

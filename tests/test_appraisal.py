@@ -12,6 +12,7 @@ from salesanalysis import crm
 from salesanalysis.crm import sample
 from salesanalysis.metrics import credit, incentives, periods
 from salesanalysis.metrics.audiences import audiences
+from salesanalysis.report import publish
 from salesanalysis.report.run import run
 
 
@@ -45,7 +46,9 @@ def people(project):
 
 def pages(dated):
     """Rows of ``leadership/pages.csv``."""
-    with (dated / "leadership" / "pages.csv").open(encoding="utf-8-sig", newline="") as file:
+    with next((dated / "leadership").rglob("pages.csv")).open(
+        encoding="utf-8-sig", newline=""
+    ) as file:
         return list(csv.DictReader(file))
 
 
@@ -63,9 +66,10 @@ def test_each_reader_has_a_folder_with_the_pages_of_the_suite(project, dated):
         folders = [row["folder"] for row in rows if row["kind"] == kind]
         assert len(folders) == len(expected[kind]) > 3
         for folder in folders:
-            found = {path.stem for path in (dated / folder).glob("*.html")} - {"index"}
+            found = {path.stem for path in (dated / folder).rglob("*.html")} - {"index"}
             assert found == names
-    leadership = {path.stem for path in (dated / "leadership").glob("*.html")}
+    leadership = {path.stem for path in (dated / "leadership").rglob("*.html")}
+    assert publish.check(dated) == []
     assert leadership >= {"scorecard", "incentives", "kpi_audit", "process_conformance"}
 
 
@@ -118,7 +122,7 @@ def test_a_reps_folder_holds_no_deal_and_no_amount_of_another(project, dated):
         mine = {won.get(row["id"]), paid["payout"].get(row["id"])}
         shown = {f"{x:,.{d}f}" for x in amounts if x > 1000 and x not in mine for d in (0, 2)}
         text = "".join(
-            path.read_text("utf-8") for path in sorted((dated / row["folder"]).glob("*.*"))
+            path.read_text("utf-8") for path in sorted((dated / row["folder"]).rglob("*.*"))
         )
         numbers = set(re.findall(r"(?<![\d.,])\d[\d.,]*\d", text))
 
@@ -128,11 +132,11 @@ def test_a_reps_folder_holds_no_deal_and_no_amount_of_another(project, dated):
 
 def test_whoever_may_open_the_date_learns_of_nobody(project, dated):
     """The top-level index and ledger count pages and name no person."""
-    for name in ("index.html", "run.json"):
+    for name in ("index.html", "manifest.json"):
         text = (dated / name).read_text("utf-8")
 
         assert not [p for p in people(project) if p.name in text or p.person_id in text]
-    suite = json.loads((dated / "run.json").read_text("utf-8"))["suites"][0]
+    suite = json.loads((dated / "manifest.json").read_text("utf-8"))["suites"][0]
     counts = {(page["notebook"], page["for"]): page["n_pages"] for page in suite["pages"]}
     assert counts["attention", "leadership"] == 1
     assert (
@@ -144,7 +148,7 @@ def test_the_leaderships_index_follows_the_suite(dated):
     """Its pages stand in the order of the suite file, although some notebooks come again for others."""
     text = (dated / "leadership" / "index.html").read_text("utf-8")
 
-    found = re.findall(r'<h[23]><a href="([a-z_]+)\.html">', text)
+    found = re.findall(r'<h[23]><a href="[0-9a-f]{16}/([a-z_]+)\.html">', text)
     assert found == [
         *("scorecard", "process_conformance", "incentives", "kpi_audit", "attention"),
         "account_history",

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from export import ROOT
 
+from salesanalysis.report import publish
+
 CONDA_NAMES = {
     "python-duckdb": "duckdb",
     "matplotlib-base": "matplotlib",
@@ -81,7 +83,16 @@ def cli(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
     [
         ("load", ["SOURCE", "--mapping", "--into", "data/crm.duckdb", "quarantined"]),
         ("process", ["FILE", "params/process.yaml", "incentives", "exit code 2"]),
-        ("run", ["SUITE", "--as-of", "--crm", "--out", "--only", "Exit codes"]),
+        (
+            "run",
+            ["SUITE", "--as-of", "--crm", "--out", "--only", "Exit codes", "--publish", "--stale"],
+        ),
+        (
+            "backfill",
+            ["SUITE", "--from", "--to", "--every", "--again", "--keep-going", "--scheduler"],
+        ),
+        ("runs", ["--out", "--last", ".runs"]),
+        ("prune", ["--keep", "--out", "newest"]),
         ("sample", ["--deals", "--reps", "--seed", "--into", "truth.json"]),
     ],
 )
@@ -99,9 +110,23 @@ def test_help_says_what_a_verb_does(verb, words):
         (["run", "params/none.yaml"], 2, "none.yaml cannot be read"),
         (["run"], 2, "SUITE"),
         (["frobnicate"], 2, "frobnicate"),
-        (["run", "params/monthly.yaml", "--as-of", "yesterday", "--crm", "x"], 2, "yesterday"),
+        (["run", "params/monthly.yaml", "--as-of", "last_week", "--crm", "x"], 2, "last_week"),
         (["run", "params/monthly.yaml", "--crm", "none.duckdb"], 3, "none.duckdb"),
-        (["run", "params/monthly.yaml", "--crm", "params/monthly.yaml"], 3, "is not a store"),
+        (
+            [
+                "run",
+                "params/monthly.yaml",
+                "--crm",
+                "params/monthly.yaml",
+                "--out",
+                "{tmp}/reports",
+            ],
+            3,
+            "is not a store",
+        ),
+        (["backfill", "params/monthly.yaml", "--from", "2024-02", "--to", "2024-01"], 2, "before"),
+        (["prune", "--keep", "0"], 2, "must be 1 or more"),
+        (["prune", "--keep", "3", "--out", "{tmp}/none"], 2, "there are no reports in"),
         (
             ["load", "no-such-folder", "--mapping", "params/sources/sample.yaml"],
             3,
@@ -159,11 +184,12 @@ def test_sample_load_and_run_make_dated_reports(tmp_path):
 
     index = tmp_path / "reports" / "2026-03-31" / "index.html"
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, str(index))
-    pages = {path.stem: path.read_text("utf-8") for path in index.parent.glob("*.html")}
+    pages = {path.stem: path.read_text("utf-8") for path in index.parent.rglob("*.html")}
     assert set(pages) == {
         *("index", "executive_summary", "sales_funnel", "cohort_conversion", "rep_ranking"),
         *("change_impact", "pipeline_forecast"),
     }
-    assert all(f'href="{name}.html"' in pages["executive_summary"] for name in pages)
+    assert all(f"{name}.html" in pages["executive_summary"] for name in pages)
+    assert publish.check(index.parent) == []
     assert all(text.count("<h1") == 1 and "<script" not in text for text in pages.values())
     assert (tmp_path / "reports" / "index.html").is_file()

@@ -45,6 +45,7 @@ LATEST = "latest"
 _NEXT, _WORK = ".next-", ".work-"
 _SET = re.compile(r"[0-9a-f]{16}")
 _TURNS = {MANIFEST: 1, INDEX: 2}
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -88,12 +89,25 @@ def _not_written(out: Path, error: OSError) -> RunError:
 
 @contextmanager
 def workspace(out: Path) -> Iterator[Path]:
-    """Give a private folder on the disk of ``out``, gone at the end."""
-    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=out))
+    """
+    Give a private folder on the disk of ``out``, gone at the end.
+
+    Raises
+    ------
+    RunError
+        Code NOT_PUBLISHED: the disk refuses, or has no room for what is made in it.
+    """
+    work = None
     try:
+        work = Path(tempfile.mkdtemp(prefix=_WORK, dir=out))
         yield work
+    except OSError as error:
+        if work is None or error.errno in _OF_DISKS:
+            raise _not_written(out, error) from error
+        raise
     finally:
-        disk.remove(work)
+        if work:
+            disk.remove(work)
 
 
 def keep_failed(out: Path, notebook: Path, *, as_of: str) -> Path:
@@ -145,9 +159,9 @@ def commit(new: Path, dated: Path) -> None:
             _roll_forward(marker)
     except OSError as error:
         raise RunError(
-            f"the reports of {dated.name} in {dated.parent} are made, but not all of them could be "
-            f"put in their places: {error.strerror}; each page that can be opened is whole, and the "
-            f"next run finishes this once the disk lets it",
+            f"the reports of {dated.name} in {dated.parent} are made, but publishing them could not be "
+            f"finished: {error.strerror}; each page that can be opened is whole, and the next run "
+            f"finishes it once the disk lets it",
             Exit.NOT_PUBLISHED,
         ) from error
 
@@ -178,10 +192,13 @@ def _is_same(new: Path, old: Path) -> bool:
 
 def _laid(dated: Path) -> list[Path]:
     """Find what was laid in the folders of a date, in the order in which it takes its place."""
-    folders = [dated, *(dated / f"{kind}s" for kind in KINDS)]
-    folders += [dated / folder for folder in site.folders(dated) if folder != EVERYONE]
-    found = [draft for folder in folders for draft in folder.glob(f"{_NEXT}*")]
+    found = _beside(dated, _NEXT)
     return sorted(found, key=lambda draft: (_turn(draft), -len(draft.parts), draft))
+
+
+def _beside(dated: Path, prefix: str) -> list[Path]:
+    folders = [f"{kind}s" for kind in KINDS] + site.folders(dated)
+    return [path for folder in folders for path in (dated / folder).glob(f"{prefix}*")]
 
 
 def _turn(draft: Path) -> int:
@@ -199,11 +216,10 @@ def _roll_forward(marker: Path) -> None:
         disk.flush(*{draft.parent for draft in those})
     _show(dated.parent)
     listed = json.loads(marker.read_text("utf-8"))
-    for folder in set(site.folders(dated)) - set(listed):
+    for folder in sorted(set(site.folders(dated)) - set(listed)):
         _drop(dated / folder)
     _sweep(dated)
     marker.unlink()
-    disk.flush(marker.parent)
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
@@ -243,39 +259,39 @@ def _point(out: Path, day: str | None) -> None:
 
 def _drop(folder: Path) -> None:
     """Take a reader's pages away, and the folder with them unless somebody put other things there."""
-    pages = [folder / name for name in (INDEX, MANIFEST) if (folder / name).exists()]
-    sets = [entry for entry in folder.iterdir() if _SET.fullmatch(entry.name)]
-    for file in pages:
-        file.unlink()
-    for entry in sets:
-        _remove_set(entry)
-    if pages or sets:
-        for left in (folder, folder.parent):
-            with suppress(OSError):
-                left.rmdir()
+    entries = sorted(folder.iterdir())
+    own = [entry for entry in entries if _is_own(entry.name)]
+    if own and own == entries:
+        _discard(folder)
+    else:
+        # First what refers to others: no link leads nowhere, and no manifest names what is gone.
+        for entry in sorted(own, key=lambda entry: _TURNS.get(entry.name, 0), reverse=True):
+            _discard(entry)
+
+
+def _is_own(name: str) -> bool:
+    is_set = _SET.fullmatch(name) is not None
+    return is_set or name in (INDEX, MANIFEST) or name.startswith((_NEXT, _WORK))
 
 
 def _sweep(dated: Path) -> None:
     """Remove sets that no manifest names, and what a killed run laid and did not publish."""
-    for laid in _laid(dated):
-        disk.remove(laid)
-    for folder in site.folders(dated):
-        path = dated / folder
-        for left in path.glob(f"{_WORK}*"):
-            disk.remove(left)
-        if (path / MANIFEST).is_file():
-            current = index.read(path / MANIFEST)["set"]
-            for entry in path.iterdir():
-                if _SET.fullmatch(entry.name) and entry.name != current:
-                    _remove_set(entry)
+    for left in [*_beside(dated, _NEXT), *_beside(dated, _WORK)]:
+        disk.remove(left)
+    for folder, manifest in site.manifests(dated).items():
+        for entry in (dated / folder).iterdir():
+            if _SET.fullmatch(entry.name) and entry.name != manifest["set"]:
+                with suppress(OSError):  # on Windows a page may be open; the next run tries again
+                    _discard(entry)
 
 
-def _remove_set(folder: Path) -> None:
-    """Remove a set so that what has the name of a set is whole at any moment."""
-    doomed = folder.with_name(_WORK + folder.name)
-    with suppress(OSError):  # on Windows, one of its files may be open; the next run tries again
-        disk.replace(folder, doomed)
+def _discard(path: Path) -> None:
+    """Remove something so that no part of it is ever seen without the rest."""
+    doomed = path.with_name(_WORK + path.name.removeprefix(_WORK))
+    if doomed != path:
         disk.remove(doomed)
+        disk.replace(path, doomed)
+    disk.remove(doomed)
 
 
 def _heal(out: Path) -> None:
@@ -317,8 +333,7 @@ def prune(out: Path, keep: int) -> list[str]:
                 if _as_of(book) in old:
                     disk.remove(book.parent)
             for day in old:
-                disk.replace(out / day, out / (_WORK + day))
-                disk.remove(out / (_WORK + day))
+                _discard(out / day)
         except OSError as error:
             raise _not_written(out, error) from error
     return old

@@ -153,6 +153,28 @@ def test_the_second_reads_what_the_first_has_left(folder):
         assert found["a"].tolist() == [0.0, 1.0, 2.0]
 
 
+def test_what_is_huge_is_not_kept(folder, monkeypatch):
+    """A run must not fill a disk with it."""
+    monkeypatch.setattr(shared, "MOST_BYTES", 1000)
+    make, _ = slow(value := b"x" * 1000)
+
+    assert shared.computed(OF, "huge", make) is value
+    assert files(folder) == []
+
+
+def test_each_day_and_calendar_has_its_own(project, folder):
+    """What was computed as of one is never given for another, in one process or two."""
+    store = project / "data" / "crm.duckdb"
+    views = [("2026-06-30", 1), ("2026-06-29", 1), ("2026-06-30", 2)]
+    for _ in range(2):
+        seen._KEPT.clear()
+        for number, (day, year_starts) in enumerate(views):
+            with crm.observe(store, day, year_starts=year_starts) as view:
+                make, _ = slow(number)
+                assert view.once("slow", make) == number
+    assert len(files(folder)) >= len(views)
+
+
 def test_what_is_quick_is_not_kept(folder):
     """Reading it would take as long."""
     assert shared.computed(OF, "quick", lambda: 1) == 1

@@ -183,7 +183,8 @@ def told(monkeypatch, capfd, caplog):
         warned = []
         result = notify.notify(*SENT, warn=warned.append, seconds=seconds)
         shown = capfd.readouterr()
-        return result, warned, "\n".join([shown.out, shown.err, caplog.text, *warned])
+        assert shown == ("", "")
+        return result, warned, "\n".join([caplog.text, *warned])
 
     return _told
 
@@ -194,7 +195,7 @@ def test_a_service_that_fails_is_a_warning(what, told, web, mail, tmp_path, reco
     One warning that says which address and why, no token in anything that can be seen, and reports that stay.
     """
     _form, service, problem = FAULTS[what]
-    seconds = SHORT if "for ever" in what else notify.SECONDS
+    seconds = 4 if "for ever" in what else notify.SECONDS
     began = time.monotonic()
 
     with published(tmp_path):
@@ -208,14 +209,13 @@ def test_a_service_that_fails_is_a_warning(what, told, web, mail, tmp_path, reco
     assert TOKEN not in everything
     assert "tok-5f1d" not in everything
     assert time.monotonic() - began < seconds + 10
+    assert not of_ours(notify._CALLED_AS)
     assert web.received == mail.received == []
     record("R15", f"a service {what}" if what.startswith("a") else what, 1,
            "published, a warning, token masked")  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what", ["answers a byte at a time, for ever", "nobody listens", "nonsense"]
-)
+@pytest.mark.parametrize("what", ["answers a byte at a time, for ever", "nobody listens"])
 def test_one_that_fails_keeps_nobody_else_from_being_told(what, told, web, mail, record, n):
     """
     A web server and a mail server get title and text, though an address between them fails; all at the same time.
@@ -264,18 +264,6 @@ def test_all_are_told(told, web, mail, record):
     record("R15", "web hooks and a mail server that work", 4, "told, no warning")
 
 
-def test_nobody_is_left_running(told, web, record):
-    """
-    After a service that never answers, no process of ours is left.
-    """
-    address = f"json://{web.place}/drips/{TOKEN}"
-
-    told(*[address] * 3, seconds=4)
-
-    assert not of_ours(notify._CALLED_AS)
-    record("R15", "3 services that answer for ever, at once", 1, "ended after 4 s, no process left")
-
-
 def of_ours(module):
     """Processes that run a module for this test."""
     found = []
@@ -299,24 +287,22 @@ def test_a_run_whose_news_nobody_hears(what, extra, code, web, mail, tmp_path, r
     """
     project = projects.project(tmp_path / "project")
     bad = addresses(web, mail)
-    news = [bad["answers 403 to a wrong token"], bad["nobody listens"], bad["nonsense"]]
+    news = bad["answers 403 to a wrong token"]
     heard = f"json://robot:{PASSWORD}@{web.place}/200/{TOKEN}"
 
     done = processes.done(
-        *("run", project.suite, *extra), env={notify.ADDRESSES: " ".join([*news, heard])}
+        *("run", project.suite, *extra), env={notify.ADDRESSES: f"{news} {heard}"}
     )
 
     assert done.returncode == code, done.stderr.decode()
     assert (project.root / "reports/2026-06-30/index.html").exists() == (code == 0)
-    assert [f"address {number} of 4".encode() in done.stderr for number in (1, 2, 3, 4)] == [
-        *[True] * 3,
-        False,
-    ]
+    assert b"warning: address 1 of 2 in SALESANALYSIS_NOTIFY (XML) was not told" in done.stderr
+    assert b"address 2" not in done.stderr
     (message,) = map(json.loads, web.received)
     assert ("not published" in message["title"]) == (code != 0)
     everything = [done.stdout, done.stderr]
     everything += [path.read_bytes() for path in project.root.rglob("*") if path.is_file()]
     for secret in (TOKEN, PASSWORD):
         assert not [data for data in everything if secret.encode() in data]
-    record("R15", f"a run that is {what}, 3 of 4 addresses fail", 1,
-           f"exit {code}, 3 warnings, token nowhere")  # fmt: skip
+    record("R15", f"a run that is {what}, one of 2 addresses fails", 1,
+           f"exit {code}, one warning, token nowhere")  # fmt: skip

@@ -31,6 +31,9 @@ PIECES = [
 NAMES = ("x", "rep", "rep-id", "rep_id ", " rep_id", "Rep_id", "rep_iď", "within_day", "withindays", "as-of",
          "papermill", "__builtins__", "import os", "class", "lambda: 0", "ages[0]", "rep_id.x", "*", "**", "x:=1")  # fmt: skip
 
+ODD_NOTEBOOKS = ("-x", "9x", "Sales", "a b", "a.b", "a;b", "index", "é", "{crm}", "$(touch told)")
+"""Notebooks that are there, but whose names would be those of pages."""
+
 
 def made_up(chance, most=4):
     """A text out of pieces that mean something to somebody, and now and then of any characters."""
@@ -67,6 +70,8 @@ class Watched:
         monkeypatch.setattr(kernels, "warm", self.no_kernel)
         monkeypatch.setattr(kernels, "started", self.no_kernel)
         self.project.write("params/sales_funnel.yaml", 'rep_id: "1"\n')
+        for name in ODD_NOTEBOOKS:
+            self.project.notebook(name)
         self.files = self.now()
 
     @staticmethod
@@ -214,6 +219,7 @@ def test_paths_and_names_of_notebooks_stay_inside(watched, n, record):
     rounds, chance = n(short=100, full=2000), random.Random(4)
     climbing = ["../../x", "/etc/passwd", "sub/../../X", "sales_funnel/../../x", "sales_funnel.ipynb", "sales_funnel\n",
                 "SALES_FUNNEL", "index", "a" * 5000, "a" * 255, "..", ".", "", "con", "sales_funnel\0", "{crm}"]  # fmt: skip
+    climbing += ODD_NOTEBOOKS
     for number in range(rounds):
         word = climbing[number] if number < len(climbing) else made_up(chance)
         match number % 3:

@@ -5,11 +5,13 @@ import random
 import re
 import string
 
+import nbformat
 import pytest
-from report.tiny import PARAMETERS
+from papermill.exceptions import PapermillExecutionError
+from report.tiny import PARAMETERS, make_notebook
 
 from salesanalysis import cli
-from salesanalysis.report import kernels
+from salesanalysis.report import execute, kernels, ledger
 from salesanalysis.report.exits import Exit
 
 from .processes import done
@@ -217,7 +219,11 @@ def test_without_names_of_secrets_all_of_it_is_found(tmp_path):
     places, _ = hits(tiny, ran, canaries)
     (notebook,) = (names for place, names in places.items() if place.startswith("reports/.failed"))
     not_shown = {NAMES[canary] for canary in ("variable", "at_exit")}
-    assert set(notebook) == set(NAMES.values()) - not_shown
+    # What goes past Python to descriptor 2 is caught by another thread, which may come too late.
+    late = {NAMES[way] for way in ("stderr_of_shell", "stderr_of_program", "descriptor", "thread")}
+    assert (
+        set(NAMES.values()) - not_shown - late <= set(notebook) <= set(NAMES.values()) - not_shown
+    )
     assert NAMES["exception"] in places["stderr"]
 
 
@@ -259,6 +265,42 @@ def test_a_secret_among_what_is_asked_for_is_refused(tmp_path, capsys, monkeypat
     assert left.value.code == Exit.USAGE, said
     assert "•••" in said or "no secret" in said
     assert "2vXw8" not in said and not (tmp_path / "reports").exists()
+
+
+def test_a_secret_is_taken_out_before_a_message_is_cut(tmp_path, monkeypatch):
+    """
+    Twelve letters of it would be left at the end of the five hundred that a message may have.
+    """
+    secret = "Zk9Q2vXw8Rt5LmB3nHc7"
+    monkeypatch.setenv("CRM_PASSWORD", secret)
+    draft = tmp_path / "draft.ipynb"
+    nbformat.write(make_notebook(), draft)
+    for ename in ("ValueError", "InputRefused"):
+        text = "x" * (500 - len(f"{ename}: ") - 12) + secret
+        error = PapermillExecutionError(1, 1, "", ename, text, "")
+
+        reason, _ = execute.reason(error, draft)
+
+        assert "xx" in reason and secret[:6] not in reason
+
+
+def test_the_books_of_a_run_hold_no_secret(tmp_path, monkeypatch):
+    """
+    Whatever is written in them: facts of the store, warnings, messages.
+    """
+    secret = 'Zk9Q"2vXw8Rt5LmB'
+    monkeypatch.setenv("CRM_PASSWORD", secret)
+
+    book = ledger.Book(tmp_path, suite="x", as_of="2026-06-30", source={secret: secret})
+    book.warn(f"not told to {secret}")
+    book.page(folder=".", name="x", status="failed", message=secret)
+    book.close("failed", Exit.UNEXPECTED, message=secret)
+
+    files = everything(tmp_path)
+    assert len(files) == 2
+    assert [
+        name for name, data in files.items() if b"Rt5L" in data or "•••" not in data.decode()
+    ] == []
 
 
 def new(folder):

@@ -120,10 +120,11 @@ def test_a_store_that_is_not_the_runners_is_refused(cluster, tmp_path, monkeypat
     assert project.published() == {}
 
 
-def test_no_scheduler_and_no_workers_are_refused(tmp_path):
+def test_without_a_scheduler_the_run_is_refused(tmp_path, monkeypatch):
     """
     The run ends with the code for "try again later".
     """
+    monkeypatch.setattr("salesanalysis.report.cluster.CONNECT_SECONDS", 1)
     project = Project(tmp_path)
 
     with pytest.raises(

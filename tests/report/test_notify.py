@@ -111,16 +111,18 @@ def test_no_process_can_be_started(monkeypatch):
     assert "secret-token" not in text
 
 
-def test_a_process_that_says_nonsense_is_a_failure(monkeypatch):
+@pytest.mark.parametrize("module", ["this", "no.such.module"])
+def test_a_process_that_says_nonsense_is_a_failure(monkeypatch, capfd, module):
     """
-    Only a full answer without a problem means that somebody was told.
+    Only a full answer without a problem means that somebody was told; what else it says is not shown.
     """
     monkeypatch.setenv("SALESANALYSIS_NOTIFY", "json://secret-token-1")
-    monkeypatch.setattr(notify, "_CALLED_AS", "this")  # a module that prints and ends with 0
+    monkeypatch.setattr(notify, "_CALLED_AS", module)  # prints a poem and ends with 0; fails
     warned = []
 
     assert notify.notify("title", "body", warn=warned.append) is False
     assert warned == ["address 1 of 1 in SALESANALYSIS_NOTIFY was not told: sending failed"]
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

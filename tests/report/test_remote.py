@@ -204,6 +204,7 @@ def test_what_somebody_else_put_into_a_readers_folder_stays(out, tmp_path):
     there = tmp_path / "there"
     copy(out, str(there), JUNE, JULY)
     (there / JUNE / "reps" / B2 / ".htaccess").write_text("Require user b2")
+    (there / JUNE / "reps" / B2 / ".index.html.part").write_text("left by a run that was killed")
     write_reports(out, JUNE, "june 2 ", reps=(A1,))
 
     copy(out, str(there), JUNE)
@@ -449,7 +450,7 @@ def test_after_each_step_no_link_leads_nowhere(out, tmp_path, monkeypatch):
     """
     Each file that is put and each folder that is removed leaves every index with links to whole sets only.
     """
-    there, steps = tmp_path / "there", []
+    there, steps, paths = tmp_path / "there", [], []
     shutil.rmtree(out / JUNE)
     write_reports(out, JULY, "july 1 ")
     copy(out, str(there), JULY)
@@ -459,6 +460,7 @@ def test_after_each_step_no_link_leads_nowhere(out, tmp_path, monkeypatch):
         def _do(*arguments, **options):
             do(*arguments, **options)
             steps.append(do)
+            paths.append(arguments[1])
             assert links_that_lead_nowhere(seen(there)) == [], arguments[1]
 
         return _do
@@ -475,6 +477,7 @@ def test_after_each_step_no_link_leads_nowhere(out, tmp_path, monkeypatch):
     copy(out, str(there), JUNE, prune=True)
     assert steps.count(put) > 90
     assert steps.count(rm) > 15
+    assert paths[-2:] == [f"{there}/{JULY}/index.html", f"{there}/{JULY}"]
 
 
 SLOW = """
