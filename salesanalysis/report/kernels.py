@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
@@ -31,6 +33,8 @@ START_SECONDS = 60
 
 START_RETRIES = 2
 """A kernel that did not start is started again: no code of a notebook has run in it."""
+
+_POLL_SECONDS = 0.01
 
 END_SECONDS = 10
 """The warm process has so long to end after its last kernel."""
@@ -109,8 +113,33 @@ class Kernel(AsyncKernelManager):
         await self.start_kernel(cwd=str(folder), env=environment, **_SILENT)
         self.conversation = self.client()
         self.conversation.start_channels()
-        await self.conversation.wait_for_ready(timeout=START_SECONDS)
+        await self._answer()
         self.conversation.allow_stdin = False
+
+    async def _answer(self) -> None:
+        """
+        Wait for the first answer, and until it is heard what the kernel will show.
+
+        `wait_for_ready` does that too, but waits .2 s more to see that nothing is left to be read;
+        here the kernel's word that it is done with our own request says so.
+        """
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            asked = self.conversation.kernel_info()
+            with contextlib.suppress(Empty):
+                await self.conversation.get_shell_msg(timeout=1)
+                while not _is_done(await self.conversation.get_iopub_msg(timeout=0.05), asked):
+                    pass
+                return
+            if not await self.is_alive():
+                raise RuntimeError("the kernel died before its first answer")
+        raise RuntimeError(f"the kernel did not answer within {START_SECONDS} s")
+
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = _POLL_SECONDS, **kwargs: Any
+    ) -> None:
+        # Only to look more often than ten times a second; a worker waits for this.
+        await super()._async_finish_shutdown(waittime, pollinterval, **kwargs)
 
     def kill(self) -> None:
         """End the process at once, from any thread; whoever waits for an answer learns that it died."""
@@ -128,6 +157,12 @@ class Kernel(AsyncKernelManager):
             if hasattr(self, "conversation"):
                 self.conversation.stop_channels()
             self._folder.cleanup()
+
+
+def _is_done(message: Mapping[str, Any], asked: str) -> bool:
+    """Whether a message says that the kernel is done with a request."""
+    is_idle = message["content"].get("execution_state") == "idle"
+    return is_idle and message["parent_header"].get("msg_id") == asked
 
 
 @contextmanager

@@ -33,6 +33,9 @@ _KERNEL_MODULES = (  # what a kernel imports when it starts; the debugger's alon
     ),
     *("IPython.extensions.storemagic", "tornado.platform.asyncio", "zmq.utils.garbage"),
 )
+_ALLOCATIONS = (
+    50_000  # between two collections of garbage; a notebook makes little of it, and ends soon
+)
 FIGURE_WORDS = "0123456789 %–"  # drawn once, so that every kernel has the fonts
 
 
@@ -111,6 +114,7 @@ def _become_kernel(asked: dict[str, Any]) -> None:
     code = 1
     try:
         os.setsid()
+        gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
         _die_with_parent()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
