@@ -230,7 +230,6 @@ def _put_in_place(draft: Path, target: Path) -> None:
     for file in sorted(draft.iterdir()):
         disk.replace(file, target / file.name)
     disk.flush(target)
-    draft.rmdir()
 
 
 def _show(out: Path) -> None:
@@ -241,7 +240,10 @@ def _show(out: Path) -> None:
 
 def _point(out: Path, day: str | None) -> None:
     latest = out / LATEST
-    if day is None or (latest.exists() and not latest.is_symlink()):
+    if latest.exists() and not latest.is_symlink():
+        return
+    if day is None:
+        latest.unlink(missing_ok=True)
         return
     if latest.is_symlink() and latest.readlink() == Path(day):
         return

@@ -172,6 +172,28 @@ def test_a_quota_is_known_the_day_before_its_period(load_tables, observe, as_of,
     assert len(observe(store, as_of).frame("SELECT * FROM quotas")) == n
 
 
+def test_without_a_history_the_stage_is_known_on_the_day_of_the_export_only(load_tables, observe):
+    """Before, the deal may have been anywhere."""
+    deal = {"deal_id": "1", "created_at": moment(0), "stage": "A", "status": "open"}
+    store = load_tables({"stages": STAGES, "deals": [deal]}, extracted_on=day(9))
+
+    def stage(path, n):
+        return observe(path, day(n)).frame("SELECT stage FROM deals")["stage"].fillna("").item()
+
+    assert [stage(store, n) for n in (8, 9)] == ["", "A"]
+
+
+def test_with_a_history_the_stage_is_that_of_the_stays(load_tables, observe):
+    """Also on the day of the export."""
+    deal = {"deal_id": "1", "created_at": moment(0), "stage": "A", "status": "open"}
+    events = [{"deal_id": "1", "stage": "A", "entered_at": moment(0)}]
+    tables = {"stages": STAGES, "deals": [deal], "stage_events": events}
+    seen = observe(load_tables(tables, extracted_on=day(9)), day(9))
+
+    assert seen.frame("SELECT stage FROM deals")["stage"].isna().all()
+    assert seen.frame("SELECT stage FROM stays")["stage"].tolist() == ["A"]
+
+
 def test_a_slow_query_prints_nothing(one_deal, observe):
     """The engine's own progress bar would be an output that no page may show."""
     setting = "SELECT current_setting('enable_progress_bar') AS is_shown"

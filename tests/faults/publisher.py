@@ -100,13 +100,17 @@ def make(out, *, day, suite, stamp, names, reps=(), team=None, files=False):
         publish.commit(work / "site", dated)
 
 
-def change(chance, number):
-    """Draw what a round does: a suite made again, with fewer readers or pages, a new date, dates removed."""
+def change(chance, number, n_dates):
+    """
+    Draw what a round does: a suite made again, with fewer readers or pages, a new date, the oldest date removed.
+
+    One date at a time: of several, a run that is killed may have removed some.
+    """
     stamp = f"round {number}"
     names = chance.choice([["funnel"], ["funnel", "ranking"]])
     kind = chance.choice(["monthly", "quarterly", "quarterly", "fewer", "new date", "prune"])
     if kind == "prune":
-        return lambda out: publish.prune(out, 2)
+        return lambda out: publish.prune(out, max(2, n_dates - 1))
     if kind == "monthly":
         return lambda out: make(out, day=JUNE, suite="monthly", stamp=stamp, names=names)
     if kind == "new date":
@@ -326,7 +330,7 @@ def kills(rounds, seed):
         number = done = 0
         while done < rounds:
             number += 1
-            do = change(chance, number)
+            do = change(chance, number, len(list(out.glob("20*"))))
             old = tree(out)
             _copy(out, twin)
             n = n_steps(lambda do=do: do(twin), steps)

@@ -103,7 +103,7 @@ def test_a_disk_that_refuses_a_step_damages_nothing(n, record):
         "laying",
     }
     record("R4", "error, disk full, quota, read-only, injected at each second step", len(told),
-           f"0 damaged; {by_code[6]} × exit 6, {by_code[0]} × published, only clearing away was refused")  # fmt: skip
+           f"0 damaged; {by_code[6]} × exit 6, {by_code[0]} × published whole all the same")  # fmt: skip
 
 
 @pytest.mark.skipif(not is_root_on_linux(), reason="mounts a small disk, which only root may")

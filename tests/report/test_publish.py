@@ -122,6 +122,7 @@ def test_what_a_rename_relies_on_is_on_the_disk_before_it(out, monkeypatch, is_n
     """
     dated = out / ("2026-07-31" if is_new else JUNE)
     new = site_of("new", readers=["leadership", "reps/0123456789ab"], out=out)
+    (out / "index.html").write_text("an older list")
     fsync, replace, flushed, dirty, renamed = os.fsync, os.replace, set(), set(), []
 
     def rename(source, target):
@@ -131,6 +132,7 @@ def test_what_a_rename_relies_on_is_on_the_disk_before_it(out, monkeypatch, is_n
                 assert path.stat().st_ino in flushed, path
                 assert is_new or path == source or path.parent.stat().st_ino in flushed, path
             assert is_new or stat.S_IMODE(source.stat().st_mode) == 0o600
+        assert target != out / "index.html" or source.stat().st_ino in flushed
         if target.name in ("manifest.json", "index.html") or target.name.startswith(".work-"):
             kind = {"manifest.json": 1, "index.html": 2}.get(target.name, 3)
             assert not [folder for turn, folder in dirty if turn < kind], target
@@ -151,18 +153,75 @@ def test_what_a_rename_relies_on_is_on_the_disk_before_it(out, monkeypatch, is_n
 
     publish.commit(new, dated)
 
-    assert (dated.name if is_new else f".next-{JUNE}") in renamed and publish.check(dated) == []
+    assert {dated.name if is_new else f".next-{JUNE}", "index.html"} <= set(renamed)
+    assert publish.check(dated) == []
+
+
+def test_things_take_their_places_in_an_order_that_never_breaks_a_link(out, monkeypatch):
+    """
+    The point of no return, sets, manifests, indexes, the lists; readers first; what is dropped goes from its index on.
+    """
+    rep, gone = "reps/0123456789ab", "reps/ba9876543210"
+    publish.commit(site_of("old", readers=["leadership", rep, gone], out=out / "1"), out / JUNE)
+    (out / JUNE / gone / "note.txt").write_text("mine")
+    (out / "index.html").write_text("an older list")
+    (out / "latest").unlink()
+    (out / "latest").symlink_to("2020-12-31")
+    replace, renamed = os.replace, []
+
+    def rename(source, target):
+        assert target.name != "latest" or target.is_symlink()  # never away in between
+        replace(source, target)
+        name = re.sub("[0-9a-f]{16}", "SET", target.relative_to(out).as_posix())
+        renamed.append(name.replace(f"{JUNE}/", ""))
+
+    monkeypatch.setattr(os, "replace", rename)
+
+    publish.commit(site_of("new", readers=["leadership", rep], out=out / "2"), out / JUNE)
+
+    dropped = [f"{gone}/.work-{name}" for name in ("index.html", "manifest.json", "SET")]
+    assert renamed[:-3] == [
+        f".next-{JUNE}",
+        *(f"{rep}/SET", "leadership/SET", "SET"),
+        *(f"{rep}/manifest.json", "leadership/manifest.json", "manifest.json"),
+        *(f"{rep}/index.html", "leadership/index.html", "index.html"),
+        *("index.html", "latest"),  # of all dates
+        *dropped,
+    ]
+    assert set(renamed[-3:]) == {f"{rep}/.work-SET", "leadership/.work-SET", ".work-SET"}
+
+
+def test_an_interruption_at_the_point_of_no_return_throws_nothing_away(out, monkeypatch):
+    """
+    Ctrl-C just after it leaves all that the next run needs.
+    """
+    replace = os.replace
+
+    def rename(source, target):
+        replace(source, target)
+        if target.name == f".next-{JUNE}":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", rename)
+    with pytest.raises(KeyboardInterrupt):
+        publish.commit(site_of("new", out=out), out / JUNE)
+    monkeypatch.undo()
+
+    assert seen(out)["."] == ("old", "old")
+    with publish.exclusive(out):
+        assert seen(out) == {".": ("new", "new"), "leadership": ("new", "new")}
 
 
 def test_the_same_again_replaces_nothing(out):
     """
     Files that are there byte for byte are not written again.
     """
-    before = {path: path.stat().st_ino for path in (out / JUNE).rglob("*")}
+    new = site_of("old", out=out / "new")
+    before = {path: path.lstat().st_ino for path in out.rglob("*") if path.name != ".lock"}
 
-    publish.commit(site_of("old", out=out / "new"), out / JUNE)
+    publish.commit(new, out / JUNE)
 
-    assert {path: path.stat().st_ino for path in (out / JUNE).rglob("*")} == before
+    assert {path: path.lstat().st_ino for path in out.rglob("*")} == before
 
 
 def test_a_set_that_somebody_changed_is_mended(out):
@@ -402,6 +461,13 @@ def test_a_date_that_somebody_removed_is_no_longer_listed(out):
 
     assert JUNE not in (out / "index.html").read_text()
     assert (out / "latest").readlink() == Path("2026-05-31")
+    disk.remove(out / "2026-05-31")
+
+    with publish.exclusive(out):
+        pass
+
+    assert "2026-05-31" not in (out / "index.html").read_text()
+    assert not (out / "latest").is_symlink()
 
 
 def test_a_manifest_that_somebody_broke_is_named(out):

@@ -735,7 +735,7 @@ def test_what_somebody_else_put_into_a_folder_stays(small):
     make(small)
     dated = small.root / "reports/2026-06-30"
     others = [dated / "notes/0123456789abcdef/x.txt", dated / FOLDERS["rep", "E-02"] / "note.txt",
-              dated / "reps/read me/x.txt"]  # fmt: skip
+              dated / "reps/notes/0123456789abcdef/x.txt"]  # fmt: skip
     for path in others:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
